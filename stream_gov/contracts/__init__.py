@@ -1,0 +1,75 @@
+"""What crosses a boundary: events, summary records, results, alerts, monitor files, errors."""
+
+from __future__ import annotations
+
+from stream_gov.contracts.alert import Alert, AlertCause, AlertChange, AlertStatus, alert_event_id, alert_id
+from stream_gov.contracts.durations import Duration, format_duration, parse_duration
+from stream_gov.contracts.errors import (
+    ConfigurationError,
+    DataError,
+    IncompatibleSummaryError,
+    RejectedEventError,
+    StreamGovError,
+    UnavailableError,
+    UnreadableProfileError,
+    UnreadableRecordError,
+)
+from stream_gov.contracts.event import MAX_EVENT_BYTES, Event, GroundTruth, RejectReason, Scalar
+from stream_gov.contracts.monitor import (
+    STATISTIC_NAMES,
+    AlertPolicy,
+    Check,
+    ColumnSelection,
+    Monitor,
+    WindowConfig,
+)
+from stream_gov.contracts.result import Result, Verdict, content_id, result_id
+from stream_gov.contracts.summary_record import (
+    EndOfReplayRecord,
+    PaneRecord,
+    SummaryRecord,
+    WatermarkRecord,
+    decode_record,
+    encode_record,
+)
+
+__all__ = [
+    "MAX_EVENT_BYTES",
+    "STATISTIC_NAMES",
+    "Alert",
+    "AlertCause",
+    "AlertChange",
+    "AlertPolicy",
+    "AlertStatus",
+    "Check",
+    "ColumnSelection",
+    "ConfigurationError",
+    "DataError",
+    "Duration",
+    "EndOfReplayRecord",
+    "Event",
+    "GroundTruth",
+    "IncompatibleSummaryError",
+    "Monitor",
+    "PaneRecord",
+    "RejectReason",
+    "RejectedEventError",
+    "Result",
+    "Scalar",
+    "StreamGovError",
+    "SummaryRecord",
+    "UnavailableError",
+    "UnreadableProfileError",
+    "UnreadableRecordError",
+    "Verdict",
+    "WatermarkRecord",
+    "WindowConfig",
+    "alert_event_id",
+    "alert_id",
+    "content_id",
+    "decode_record",
+    "encode_record",
+    "format_duration",
+    "parse_duration",
+    "result_id",
+]

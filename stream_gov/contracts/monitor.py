@@ -1,0 +1,280 @@
+"""The monitor file: what is watched, in which windows, by which checks. `docs/monitor.md` explains every key."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from stream_gov.contracts.durations import Duration, format_duration
+from stream_gov.contracts.errors import ConfigurationError
+from stream_gov.contracts.unknown_keys import describe_validation_error, nearest
+
+__all__ = ["STATISTIC_NAMES", "AlertPolicy", "Check", "ColumnSelection", "Monitor", "WindowConfig"]
+
+STATISTIC_NAMES = (
+    "psi",
+    "jensen_shannon",
+    "ks",
+    "wasserstein",
+    "chi_squared",
+    "l_infinity",
+    "mean_shift",
+    "spread_shift",
+    "missing_share",
+    "type_error_share",
+    "unseen_share",
+    "new_columns",
+    "missing_columns",
+)
+"""Names a check may use; a test holds this list equal to the catalogue of `stream_gov.statistics`."""
+
+MODEL_STATISTICS = frozenset({"new_columns", "missing_columns"})
+P_VALUE_STATISTICS = frozenset(
+    {"psi", "ks", "chi_squared", "mean_shift", "spread_shift", "missing_share", "type_error_share", "unseen_share"}
+)
+CALIBRATED_STATISTICS = frozenset({"psi", "mean_shift", "missing_share", "type_error_share", "unseen_share"})
+
+_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+_MAX_PANES_PER_WINDOW = 1_000
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def _known_statistic(name: str) -> str:
+    if name not in STATISTIC_NAMES:
+        msg = f"unknown statistic {name!r}{nearest(name, STATISTIC_NAMES)}"
+        raise ValueError(msg)
+    return name
+
+
+class Check(_Strict):
+    """One statistic with the rule that judges it: exactly one of `threshold`, `p_value`, or `tolerance` with `level`."""
+
+    statistic: Annotated[str, AfterValidator(_known_statistic)]
+    columns: tuple[str, ...] | None = None
+    """Columns judged by this check; without it every column that no other check of the same statistic names."""
+    threshold: float | None = Field(default=None, ge=0)
+    """Classic: drift if the value (its size, where it is signed) is greater."""
+    p_value: float | None = Field(default=None, gt=0, lt=1)
+    """Classic: drift if the p-value of "no change" is smaller."""
+    tolerance: float | None = Field(default=None, ge=0)
+    """Calibrated: the distance that counts as no drift."""
+    level: float | None = Field(default=None, gt=0, lt=0.5)
+    """Calibrated: the chance of a false alarm in one test."""
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Check:
+        given = [name for name in ("threshold", "p_value", "tolerance") if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(f"`{g}`" for g in given) or "none"
+            msg = f"check of {self.statistic} needs exactly one rule: `threshold`, `p_value`, or `tolerance` (with `level`); found {found}"
+            raise ValueError(msg)
+        if self.level is not None and self.tolerance is None:
+            msg = f"check of {self.statistic}: `level` goes with `tolerance`, not with `{given[0]}`"
+            raise ValueError(msg)
+        if self.p_value is not None and self.statistic not in P_VALUE_STATISTICS:
+            msg = f"{self.statistic} has no p-value; use `threshold` (p-values have: {', '.join(sorted(P_VALUE_STATISTICS))})"
+            raise ValueError(msg)
+        if self.tolerance is not None and self.statistic not in CALIBRATED_STATISTICS:
+            msg = f"{self.statistic} has no calibrated test; use `threshold` (calibrated are: {', '.join(sorted(CALIBRATED_STATISTICS))})"
+            raise ValueError(msg)
+        if self.columns is not None and self.statistic in MODEL_STATISTICS:
+            msg = f"{self.statistic} is of the whole model; take `columns` away"
+            raise ValueError(msg)
+        for name in ("threshold", "tolerance"):
+            value = getattr(self, name)
+            if value is not None and not math.isfinite(value):
+                msg = f"check of {self.statistic}: `{name}` must be a finite number"
+                raise ValueError(msg)
+        return self
+
+    @property
+    def rule(self) -> Literal["threshold", "p_value", "calibrated"]:
+        """Which of the three rules judges."""
+        if self.threshold is not None:
+            return "threshold"
+        return "p_value" if self.p_value is not None else "calibrated"
+
+    @property
+    def test_level(self) -> float | None:
+        """Chance of a false alarm that the rule states; None for a threshold, which states none."""
+        if self.rule == "calibrated":
+            return 0.001 if self.level is None else self.level
+        return self.p_value
+
+
+class WindowConfig(_Strict):
+    """Windows in event time, aligned to 1970-01-01T00:00Z; start inclusive, end exclusive."""
+
+    size: Duration
+    every: Duration | None = None
+    """Distance of the starts of two windows; without it `size`: windows that do not overlap."""
+    allowed_lateness: Duration = 0
+    """How long after its end (in event time) a window is still revised by late events."""
+
+    @property
+    def every_ms(self) -> int:
+        """Distance of the starts of two windows in milliseconds."""
+        return self.size if self.every is None else self.every
+
+
+class ColumnSelection(_Strict):
+    """Which columns are watched, and the types that the data cannot tell."""
+
+    include: tuple[str, ...] | None = None
+    exclude: tuple[str, ...] = ()
+    types: dict[str, Literal["numeric", "categorical", "boolean"]] = Field(default_factory=dict)
+
+    def wants(self, column: str) -> bool:
+        """Tell whether the column is watched."""
+        return (self.include is None or column in self.include) and column not in self.exclude
+
+
+class AlertPolicy(_Strict):
+    """When an alert ends."""
+
+    resolve_after: int = Field(default=1, ge=1, le=1_000)
+    """Stable windows in a row that resolve it."""
+
+
+def _one_or_many(value: Any) -> Any:
+    """`segments: [region, [region, device]]`: a single column needs no list of its own."""
+    if isinstance(value, list | tuple):
+        return tuple((v,) if isinstance(v, str) else tuple(v) if isinstance(v, list | tuple) else v for v in value)
+    return value
+
+
+def _default_checks() -> tuple[Check, ...]:
+    return (
+        Check(statistic="psi", tolerance=0.1, level=0.001),
+        Check(statistic="missing_share", tolerance=0.02, level=0.001),
+        Check(statistic="type_error_share", threshold=0.001),
+        Check(statistic="unseen_share", tolerance=0.02, level=0.001),
+        Check(statistic="new_columns", threshold=0),
+        Check(statistic="missing_columns", threshold=0),
+    )
+
+
+class Monitor(_Strict):
+    """A monitor of one model."""
+
+    name: Annotated[str, Field(alias="monitor", pattern=_NAME)]
+    model: Annotated[str, Field(min_length=1, max_length=200)]
+    """The `model` field of the events."""
+    reference: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(@[1-9][0-9]*)?$")] = None
+    """`name` (its newest revision) or `name@revision`; without one every verdict is `insufficient`."""
+    columns: ColumnSelection = ColumnSelection()
+    segments: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_one_or_many)] = ()
+    max_segments: int = Field(default=100, ge=1, le=10_000)
+    """Segments kept apart; the rarest of the reference beyond it are counted together as `(other)`."""
+    window: WindowConfig
+    pane: Duration | None = None
+    """Smallest step of time; without it the greatest common divisor of `window.size` and `window.every`."""
+    min_events: int = Field(default=200, ge=1)
+    """Fewer valid values in a window (or in the reference): `insufficient`."""
+    covariance: bool = False
+    """Keep the joint covariance of the numeric columns in every pane."""
+    checks: tuple[Check, ...] = Field(default_factory=_default_checks)
+    alerts: AlertPolicy = AlertPolicy()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Monitor:
+        size, every = self.window.size, self.window.every_ms
+        if size < 1_000 or every < 1_000:
+            msg = f"window.size and window.every must be at least 1s, got {format_duration(size)} every {format_duration(every)}"
+            raise ValueError(msg)
+        if every > size:
+            msg = f"window.every ({format_duration(every)}) is longer than window.size ({format_duration(size)}): events between two windows would be judged by none"
+            raise ValueError(msg)
+        pane = self.pane_ms
+        if pane <= 0 or size % pane or every % pane:
+            msg = f"pane ({format_duration(pane)}) must divide window.size ({format_duration(size)}) and window.every ({format_duration(every)})"
+            raise ValueError(msg)
+        if size // pane > _MAX_PANES_PER_WINDOW:
+            msg = f"a window has {size // pane} panes of {format_duration(pane)}, more than {_MAX_PANES_PER_WINDOW}; choose a longer `pane` or `every`"
+            raise ValueError(msg)
+        seen: dict[str, set[str | None]] = {}
+        for check in self.checks:
+            named = seen.setdefault(check.statistic, set())
+            for column in check.columns if check.columns is not None else (None,):
+                if column in named:
+                    where = f"column {column!r}" if column is not None else "all other columns"
+                    msg = f"two checks of {check.statistic} judge {where}; keep one"
+                    raise ValueError(msg)
+                named.add(column)
+        if len(set(self.segments)) != len(self.segments) or any(not s or len(set(s)) != len(s) for s in self.segments):
+            msg = "segments: a segment names at least one column, each once, and no segment stands twice"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def pane_ms(self) -> int:
+        """Length of a pane in milliseconds."""
+        return math.gcd(self.window.size, self.window.every_ms) if self.pane is None else self.pane
+
+    def checks_of(self, column: str) -> list[Check]:
+        """Return the checks that judge a column: for each statistic the one that names it, else the one that names none."""
+        chosen: dict[str, Check] = {}
+        for check in self.checks:
+            if check.statistic in MODEL_STATISTICS:
+                continue
+            if check.columns is None:
+                chosen.setdefault(check.statistic, check)
+            elif column in check.columns:
+                chosen[check.statistic] = check
+        return list(chosen.values())
+
+    def model_checks(self) -> list[Check]:
+        """Return the checks of the model as a whole."""
+        return [c for c in self.checks if c.statistic in MODEL_STATISTICS]
+
+    @classmethod
+    def from_mapping(cls, data: Any, *, source: str) -> Monitor:
+        """Check and build; raise ConfigurationError with one line for each mistake."""
+        if not isinstance(data, Mapping):
+            kind = "empty" if data is None else f"a {type(data).__name__}"
+            msg = f"{source}: a monitor file is a mapping of keys such as `monitor:`, `model:` and `window:`; this one is {kind}"
+            raise ConfigurationError(msg)
+        try:
+            return cls.model_validate(data)
+        except ValidationError as err:
+            raise ConfigurationError(describe_validation_error(err, cls, source=source)) from err
+
+    @classmethod
+    def from_yaml(cls, text: str, *, source: str) -> Monitor:
+        """Read a monitor file.
+
+        Raises
+        ------
+        ConfigurationError
+            The text is no YAML or no monitor; the message names `source`, the place and the remedy.
+        """
+        try:
+            data = yaml.safe_load(text)
+        except yaml.YAMLError as err:
+            place = getattr(err, "problem_mark", None)
+            where = f"{source}:{place.line + 1}:{place.column + 1}" if place is not None else source
+            msg = f"{where}: this is no YAML: {getattr(err, 'problem', None) or err}"
+            raise ConfigurationError(msg) from err
+        return cls.from_mapping(data, source=source)
+
+    def to_json_bytes(self) -> bytes:
+        """Canonical form, for the topic of monitors."""
+        return json.dumps(self.model_dump(mode="json", by_alias=True, exclude_defaults=True), sort_keys=True).encode()
+
+    @classmethod
+    def from_json_bytes(cls, data: bytes, *, source: str) -> Monitor:
+        """Read what :meth:`to_json_bytes` wrote."""
+        try:
+            parsed = json.loads(data)
+        except ValueError as err:
+            msg = f"{source}: this is no JSON: {err}"
+            raise ConfigurationError(msg) from err
+        return cls.from_mapping(parsed, source=source)

@@ -1,0 +1,102 @@
+"""Records of the topic of summaries: what ingest workers tell the detector, packed.
+
+A value is one byte (the format version) and a MessagePack array whose first item is the kind. Every record carries the cut of source
+offsets it comes from, so that a record sent twice can be told.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from stream_gov.contracts.errors import UnreadableRecordError
+
+__all__ = [
+    "RECORD_FORMAT",
+    "EndOfReplayRecord",
+    "PaneRecord",
+    "SummaryRecord",
+    "WatermarkRecord",
+    "decode_record",
+    "encode_record",
+]
+
+RECORD_FORMAT = 1
+"""Format version that this release writes; later releases read it too."""
+
+
+class PaneRecord(msgspec.Struct, frozen=True, array_like=True, tag="pane", omit_defaults=False):
+    """Summary of the events of one model, version, segment and pane in one cut of one source partition."""
+
+    model: str
+    version: str
+    segment: str
+    profile: str
+    """Layout the summary is counted in: `name@revision`; empty where the model has no reference."""
+    pane_start_ms: int
+    pane_ms: int
+    topic: str
+    partition: int
+    from_offset: int
+    to_offset: int
+    """Exclusive."""
+    n_events: int
+    n_rejected: int
+    summary: bytes
+    """Of `PaneSummary.to_bytes`; empty where `n_events` is 0."""
+
+
+class WatermarkRecord(msgspec.Struct, frozen=True, array_like=True, tag="watermark"):
+    """End of a cut: no record of an offset below `to_offset` of this source partition comes after it.
+
+    Sent to every partition of the topic of summaries, since a model that falls silent must still see its windows close.
+    """
+
+    topic: str
+    partition: int
+    from_offset: int
+    to_offset: int
+    watermark_ms: int
+    """No event older than this is expected from this partition any more."""
+
+
+class EndOfReplayRecord(msgspec.Struct, frozen=True, array_like=True, tag="end_of_replay"):
+    """A replay of one model is over in one source partition: windows of that model up to `watermark_ms` may close."""
+
+    model: str
+    topic: str
+    partition: int
+    from_offset: int
+    to_offset: int
+    watermark_ms: int
+
+
+SummaryRecord = PaneRecord | WatermarkRecord | EndOfReplayRecord
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[SummaryRecord] = msgspec.msgpack.Decoder(SummaryRecord)
+
+
+def encode_record(record: SummaryRecord) -> bytes:
+    """Pack a record; equal records give equal bytes."""
+    return bytes((RECORD_FORMAT,)) + _encoder.encode(record)
+
+
+def decode_record(data: bytes) -> SummaryRecord:
+    """Read a record of this or an earlier format.
+
+    Raises
+    ------
+    UnreadableRecordError
+        The bytes are damaged, or of a later format.
+    """
+    if not data:
+        msg = "a summary record is empty; was the topic written by something other than stream-gov?"
+        raise UnreadableRecordError(msg)
+    if data[0] != RECORD_FORMAT:
+        msg = f"summary record of format {data[0]}, this release reads format {RECORD_FORMAT}; upgrade `detect` before `ingest`"
+        raise UnreadableRecordError(msg)
+    try:
+        return _decoder.decode(memoryview(data)[1:])
+    except msgspec.MsgspecError as err:
+        msg = f"damaged summary record of {len(data)} bytes: {err}"
+        raise UnreadableRecordError(msg) from err

@@ -1,0 +1,79 @@
+"""Say what is wrong with a configuration in the reader's terms: the place, the nearest known name, what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+__all__ = ["describe_validation_error", "nearest"]
+
+
+def nearest(name: str, known: Sequence[str]) -> str:
+    """Give a hint that starts with a semicolon: the nearest known name, or all of them.
+
+    Examples
+    --------
+    >>> nearest("windwo", ["window", "pane"])
+    '; did you mean `window`?'
+    >>> nearest("zzz", ["window", "pane"])
+    '; known are: pane, window'
+    """
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
+    if close:
+        return f"; did you mean `{close[0]}`?"
+    return f"; known are: {', '.join(sorted(known))}"
+
+
+def _keys_at(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
+    """Keys that are allowed beside the one at the end of `path`."""
+    here: type[BaseModel] = model
+    for step in path[:-1]:
+        if isinstance(step, int):
+            continue
+        field = next((f for name, f in here.model_fields.items() if step in (name, f.alias)), None)
+        if field is None:
+            return []
+        inner = _model_in(field.annotation)
+        if inner is None:
+            return []
+        here = inner
+    return [f.alias or name for name, f in here.model_fields.items()]
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    for argument in get_args(annotation):
+        found = _model_in(argument)
+        if found is not None:
+            return found
+    return None
+
+
+def _place(path: Sequence[int | str]) -> str:
+    text = ""
+    for step in path:
+        text += f"[{step}]" if isinstance(step, int) else (f".{step}" if text else step)
+    return text
+
+
+def describe_validation_error(error: ValidationError, model: type[BaseModel], *, source: str) -> str:
+    """One line for each mistake: `source: place: what is wrong; what to do`."""
+    lines = []
+    for e in error.errors(include_url=False):
+        path = e["loc"]
+        place = _place(path)
+        if e["type"] == "extra_forbidden":
+            what = f"unknown key{nearest(str(path[-1]), _keys_at(model, path))}"
+        elif e["type"] == "missing":
+            what = "this key is required"
+        else:
+            what = e["msg"].removeprefix("Value error, ")
+            given = repr(e["input"])
+            if e["type"] not in {"value_error"} and len(given) < 60:
+                what += f", got {given}"
+        lines.append(f"{source}: {place}: {what}" if place else f"{source}: {what}")
+    return "\n".join(lines)

@@ -1,0 +1,189 @@
+"""Settings of every worker: a file, then the environment, then flags; the later wins.
+
+The file is `stream-gov.yaml` in the working directory, or the one `STREAM_GOV_CONFIG` names. A variable is `STREAM_GOV_` and the key in
+capitals, levels joined by two underscores: `STREAM_GOV_INFLUX__TOKEN`. A secret may stand in a file of its own, named by the variable
+with `_FILE` behind it: `STREAM_GOV_INFLUX__TOKEN_FILE=/run/secrets/influx`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from stream_gov.contracts import ConfigurationError, Duration
+from stream_gov.contracts.unknown_keys import describe_validation_error
+
+__all__ = ["InfluxSettings", "Settings", "TopicSettings", "load_settings"]
+
+ENV_PREFIX = "STREAM_GOV_"
+DEFAULT_FILE = "stream-gov.yaml"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TopicSettings(_Section):
+    """Names of the topics, and what is asked of the broker where they are created."""
+
+    events: str = "inference-events"
+    ground_truth: str = "ground-truth"
+    summaries: str = "stream-gov.summaries"
+    metrics: str = "drift-metrics"
+    alerts: str = "drift-alerts"
+    references: str = "stream-gov.reference-profiles"
+    monitors: str = "stream-gov.monitor-configs"
+    dead_letters: str = "inference-events.dlq"
+    prefix: str = ""
+    """Put before every name."""
+    partitions: int = Field(default=12, ge=1, le=1_000)
+    """Of the topics of events, summaries, metrics and alerts where stream-gov creates them."""
+    replication: int = Field(default=1, ge=1, le=9)
+    events_retention: Duration = 604_800_000
+    results_retention: Duration = 2_592_000_000
+    """Of metrics, alerts and dead letters."""
+
+    def name(self, topic: str) -> str:
+        """Full name of a topic, such as ``topics.name("events")``."""
+        return self.prefix + str(getattr(self, topic))
+
+
+class InfluxSettings(_Section):
+    """Where the InfluxDB sink writes."""
+
+    url: str = "http://127.0.0.1:8086"
+    token: SecretStr = SecretStr("")
+    org: str = "stream-gov"
+    bucket: str = "stream-gov"
+    timeout: Duration = 10_000
+    batch_size: int = Field(default=5_000, ge=1, le=50_000)
+
+
+class Settings(BaseSettings):
+    """Everything a worker can be told."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, validate_default=False
+    )
+
+    bootstrap: str = ""
+    """Address of the brokers, `host:port[,host:port]`; empty: the embedded broker of a running `stream-gov up`."""
+    kafka: dict[str, str] = Field(default_factory=dict)
+    """Further options for librdkafka, such as `security.protocol`."""
+    topics: TopicSettings = TopicSettings()
+    group: str = "stream-gov"
+    """Consumer groups are named `<group>.ingest`, `<group>.detect` and so on."""
+    state_dir: Path = Path(".stream-gov")
+    """Where reference files, monitors, the SQLite store and a note on the running embedded broker are kept."""
+
+    cut_interval: Duration = 2_000
+    """How often an ingest worker sends its summaries."""
+    batch_size: int = Field(default=5_000, ge=1, le=100_000)
+    """Events an ingest worker takes from Kafka at once."""
+    start_at: str = Field(default="earliest", pattern="^(earliest|latest)$")
+    """Where a new consumer group begins."""
+    out_of_orderness: Duration = 10_000
+    """How far event times may run backwards in one partition before an event counts as late."""
+    idle_timeout: Duration = 30_000
+    """A partition without events for so long (on the clock) no longer holds windows open."""
+    max_future_skew: Duration = 3_600_000
+    """Events further in the future than this are rejected."""
+    dead_letter_unknown_models: bool = True
+    """Send events of models without a monitor to the dead-letter topic; otherwise they are only counted."""
+    dead_letter_payloads: bool = True
+    """Put the rejected message itself into the dead letter; otherwise only its place and the reason."""
+
+    influx: InfluxSettings = InfluxSettings()
+    store_url: str = ""
+    """SQLAlchemy URL of the store; empty: SQLite in `state_dir`."""
+    metrics_host: str = "127.0.0.1"
+    metrics_port: int = Field(default=9464, ge=0, le=65_535)
+    """`/metrics` of the first worker; `up` counts on from it. 0: none."""
+    log_format: str = Field(default="console", pattern="^(console|json)$")
+    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+
+    @property
+    def store(self) -> str:
+        """SQLAlchemy URL of the store, the default filled in."""
+        return self.store_url or f"sqlite:///{self.state_dir / 'store.sqlite'}"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags win over the environment, which wins over the file."""
+        del dotenv_settings, file_secret_settings
+        file_values = InitSettingsSource(settings_cls, init_kwargs=_file_values())
+        secrets = InitSettingsSource(settings_cls, init_kwargs=_values_of_secret_files(os.environ))
+        return init_settings, secrets, env_settings, file_values
+
+
+def _file_values() -> dict[str, Any]:
+    named = os.environ.get(f"{ENV_PREFIX}CONFIG")
+    path = Path(named or DEFAULT_FILE)
+    if not path.exists():
+        if named:
+            msg = f"settings file {named} (named by {ENV_PREFIX}CONFIG) does not exist; create it or unset the variable"
+            raise ConfigurationError(msg)
+        return {}
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
+        msg = f"{path}: this settings file cannot be read: {err}"
+        raise ConfigurationError(msg) from err
+    if values is None:
+        return {}
+    if not isinstance(values, dict):
+        msg = (
+            f"{path}: a settings file is a mapping of keys such as `bootstrap:`; this one is a {type(values).__name__}"
+        )
+        raise ConfigurationError(msg)
+    return values
+
+
+def _values_of_secret_files(environment: os._Environ[str]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for variable, path in environment.items():
+        if not (variable.startswith(ENV_PREFIX) and variable.endswith("_FILE")):
+            continue
+        try:
+            secret = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as err:
+            msg = f"{variable} names {path}, which cannot be read: {err.strerror}"
+            raise ConfigurationError(msg) from err
+        here = values
+        *levels, last = variable.removeprefix(ENV_PREFIX).removesuffix("_FILE").lower().split("__")
+        for level in levels:
+            here = here.setdefault(level, {})
+        here[last] = secret
+    return values
+
+
+def load_settings(**flags: Any) -> Settings:
+    """Read file, environment and flags; flags that are None count as not given.
+
+    Raises
+    ------
+    ConfigurationError
+        With one line for each mistake: where it stands and the nearest known key.
+    """
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as err:
+        raise ConfigurationError(describe_validation_error(err, Settings, source="settings")) from err
