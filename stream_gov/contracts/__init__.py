@@ -25,6 +25,7 @@ from stream_gov.contracts.monitor import (
 )
 from stream_gov.contracts.result import Result, Verdict, content_id, result_id
 from stream_gov.contracts.summary_record import (
+    NO_WATERMARK,
     EndOfReplayRecord,
     PaneRecord,
     SummaryRecord,
@@ -35,6 +36,7 @@ from stream_gov.contracts.summary_record import (
 
 __all__ = [
     "MAX_EVENT_BYTES",
+    "NO_WATERMARK",
     "STATISTIC_NAMES",
     "Alert",
     "AlertCause",

@@ -11,6 +11,7 @@ import msgspec
 from stream_gov.contracts.errors import UnreadableRecordError
 
 __all__ = [
+    "NO_WATERMARK",
     "RECORD_FORMAT",
     "EndOfReplayRecord",
     "PaneRecord",
@@ -19,6 +20,9 @@ __all__ = [
     "decode_record",
     "encode_record",
 ]
+
+NO_WATERMARK = -(2**62)
+"""Watermark of a cut in which no event had a readable time."""
 
 RECORD_FORMAT = 1
 """Format version that this release writes; later releases read it too."""
@@ -48,15 +52,21 @@ class PaneRecord(msgspec.Struct, frozen=True, array_like=True, tag="pane", omit_
 class WatermarkRecord(msgspec.Struct, frozen=True, array_like=True, tag="watermark"):
     """End of a cut: no record of an offset below `to_offset` of this source partition comes after it.
 
-    Sent to every partition of the topic of summaries, since a model that falls silent must still see its windows close.
+    Sent to every partition of the topic of summaries, since a model that falls silent must still see its windows close. While a
+    partition brings nothing, its owner repeats the record with `from_offset == to_offset`, so that the detector needs no clock:
+    who reads the partition knows whether it is idle or only slow.
     """
 
     topic: str
     partition: int
+    n_partitions: int
+    """Partitions of the source topic: windows wait until each was heard of."""
     from_offset: int
     to_offset: int
     watermark_ms: int
-    """No event older than this is expected from this partition any more."""
+    """No event older than this is expected from this partition any more; `NO_WATERMARK` where the cut had no event time."""
+    idle: bool
+    """The partition was read to its end and brings nothing: it holds no window open."""
 
 
 class EndOfReplayRecord(msgspec.Struct, frozen=True, array_like=True, tag="end_of_replay"):
