@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from stream_gov.contracts.durations import Duration, format_duration
 from stream_gov.contracts.errors import ConfigurationError
@@ -151,6 +160,18 @@ def _one_or_many(value: Any) -> Any:
     return value
 
 
+_SEGMENTS_SCHEMA = {
+    "type": "array",
+    "items": {
+        "anyOf": [
+            {"type": "string"},
+            {"type": "array", "items": {"type": "string"}, "minItems": 1, "uniqueItems": True},
+        ]
+    },
+    "uniqueItems": True,
+}
+
+
 def _default_checks() -> tuple[Check, ...]:
     return (
         Check(statistic="psi", tolerance=0.1, level=0.001),
@@ -171,7 +192,10 @@ class Monitor(_Strict):
     reference: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(@[1-9][0-9]*)?$")] = None
     """`name` (its newest revision) or `name@revision`; without one every verdict is `insufficient`."""
     columns: ColumnSelection = ColumnSelection()
-    segments: Annotated[tuple[tuple[str, ...], ...], BeforeValidator(_one_or_many)] = ()
+    segments: Annotated[
+        tuple[tuple[str, ...], ...], BeforeValidator(_one_or_many), WithJsonSchema(_SEGMENTS_SCHEMA)
+    ] = ()
+    """Columns whose values are watched apart; several in one list are taken together."""
     max_segments: int = Field(default=100, ge=1, le=10_000)
     """Segments kept apart; the rarest of the reference beyond it are counted together as `(other)`."""
     window: WindowConfig

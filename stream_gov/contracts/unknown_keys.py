@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-__all__ = ["describe_validation_error", "nearest"]
+__all__ = ["describe_validation_error", "model_in", "nearest"]
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
@@ -36,18 +36,19 @@ def _keys_at(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
         field = next((f for name, f in here.model_fields.items() if step in (name, f.alias)), None)
         if field is None:
             return []
-        inner = _model_in(field.annotation)
+        inner = model_in(field.annotation)
         if inner is None:
             return []
         here = inner
     return [f.alias or name for name, f in here.model_fields.items()]
 
 
-def _model_in(annotation: Any) -> type[BaseModel] | None:
+def model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the section a field holds, also inside a list or beside None; None where it holds no section."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return annotation
     for argument in get_args(annotation):
-        found = _model_in(argument)
+        found = model_in(argument)
         if found is not None:
             return found
     return None
