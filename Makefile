@@ -1,0 +1,67 @@
+# `make help` lists what there is. Everything happens in $(VENV); nothing outside this folder is changed.
+VENV ?= .venv
+WORKERS ?= 2
+ARGS ?=
+
+PY = $(VENV)/bin/python
+PIP = $(PY) -m pip --disable-pip-version-check -q
+SHELL = /bin/sh
+
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help setup setup-dev demo test lint format types layers bench schemas lock clean
+
+help: ## this list
+	@echo "make TARGET, where TARGET is one of"
+	@sed -n 's/^\([a-z-]*\):[^#]*## \(.*\)/  \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-12s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.runtime ## real drift in a real stream: sets up, starts everything, shows it live, ends in about a minute
+	@$(VENV)/bin/stream-gov demo $(ARGS)
+
+test: $(VENV)/.dev lint ## everything that must hold: style, types, layers, all tests
+	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup $(ARGS)
+
+lint: $(VENV)/.dev ## style, types and layers only
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check --quiet . || { echo "run 'make format' to format these:"; $(PY) -m ruff format --check .; exit 1; }
+	@$(PY) -m mypy --no-error-summary
+	@$(VENV)/bin/lint-imports --no-logo > $(VENV)/lint-imports.log 2>&1 || { cat $(VENV)/lint-imports.log; exit 1; }
+
+format: $(VENV)/.dev ## format the code, mend what can be mended
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+bench: $(VENV)/.dev ## measure speed and memory; the figures of the README come from here
+	@$(PY) -m bench $(ARGS)
+
+schemas: $(VENV)/.runtime ## write schemas/ from the classes
+	@$(PY) -m stream_gov.files.schema_files schemas
+
+setup: $(VENV)/.runtime ## the environment alone, with what stream-gov needs to run
+
+setup-dev: $(VENV)/.dev ## the environment with what its tests need too
+
+lock: $(VENV)/.dev ## pin the newest versions that fit pyproject.toml in requirements/
+	@$(PIP) install uv
+	@sh scripts/lock.sh $(PY)
+
+clean: ## remove the environment and everything the tools leave behind
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(VENV)/bin/python:
+	@python=$$(sh scripts/choose-python.sh) || exit 1; \
+	echo "Making $(VENV) with $$($$python --version)"; \
+	$$python -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
+
+# Stamps: set-up runs once, and again when a lock or the project's metadata changes.
+$(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
+	@echo "Installing what stream-gov needs (about a minute the first time)"
+	@$(PIP) install --require-hashes -r requirements/runtime.txt
+	@$(PIP) install --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	@echo "Installing what the tests need"
+	@$(PIP) install --require-hashes -r requirements/dev.txt
+	@touch $@
