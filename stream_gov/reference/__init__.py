@@ -1,0 +1,24 @@
+"""Reference profiles: what live data is compared with."""
+
+from __future__ import annotations
+
+from stream_gov.reference.builder import ProfileBuilder, build_profile
+from stream_gov.reference.data_hash import DataHash
+from stream_gov.reference.layouts import MAX_CATEGORIES, LayoutChoice, choose_layout
+from stream_gov.reference.profile import PROFILE_FORMAT, ReferenceProfile, profile_id, split_profile_id
+from stream_gov.reference.rows import ColumnValues, RowBatch
+
+__all__ = [
+    "MAX_CATEGORIES",
+    "PROFILE_FORMAT",
+    "ColumnValues",
+    "DataHash",
+    "LayoutChoice",
+    "ProfileBuilder",
+    "ReferenceProfile",
+    "RowBatch",
+    "build_profile",
+    "choose_layout",
+    "profile_id",
+    "split_profile_id",
+]
