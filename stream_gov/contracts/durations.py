@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
@@ -33,7 +34,7 @@ def parse_duration(text: str) -> int:
     if not parts or "".join(p.group(0) for p in parts) != compact:
         msg = f"{text!r} is no duration; write a number and a unit (ms, s, m, h, d, w), such as 15m, 1h30m or 7d"
         raise ValueError(msg)
-    total = sum(float(p.group(1)) * _UNITS_MS[p.group(2)] for p in parts)
+    total = sum(Decimal(p.group(1)) * _UNITS_MS[p.group(2)] for p in parts)
     if total != int(total):
         msg = f"{text!r} is not a whole number of milliseconds"
         raise ValueError(msg)

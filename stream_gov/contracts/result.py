@@ -60,7 +60,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     value: float | None
     """In the statistic's unit; null where it is undefined."""
     rule: str
-    """`threshold`, `p_value` or `calibrated`."""
+    """`threshold`, `p_value` or `calibrated`; `none` for the statistic `events`, which is never judged as drift."""
     threshold: float | None = None
     p_value: float | None = None
     level: float | None = None

@@ -69,8 +69,12 @@ class WatermarkRecord(msgspec.Struct, frozen=True, array_like=True, tag="waterma
     """The partition was read to its end and brings nothing: it holds no window open."""
 
 
-class EndOfReplayRecord(msgspec.Struct, frozen=True, array_like=True, tag="end_of_replay"):
-    """A replay of one model is over in one source partition: windows of that model up to `watermark_ms` may close."""
+class EndOfReplayRecord(msgspec.Struct, frozen=True, array_like=True, tag="replay"):
+    """How far a replay of one model has come in one source partition.
+
+    A replay brings old events, which the clock of live traffic would count as late. So a replayed model has a clock of its own: from
+    the first record of a replay to its end, event time of that model is the least `watermark_ms` over the source partitions.
+    """
 
     model: str
     topic: str
@@ -78,6 +82,14 @@ class EndOfReplayRecord(msgspec.Struct, frozen=True, array_like=True, tag="end_o
     from_offset: int
     to_offset: int
     watermark_ms: int
+    """No event of this replay older than this comes after it; at the end the time at which every window of it is closed for good."""
+    replay: str = ""
+    """Id of the replay. A new one takes back what the model's windows from `from_ms` on have held."""
+    ended: bool = True
+    from_ms: int = 0
+    """Least event time of the replay."""
+    until_ms: int = 0
+    """Largest event time of the replay."""
 
 
 SummaryRecord = PaneRecord | WatermarkRecord | EndOfReplayRecord

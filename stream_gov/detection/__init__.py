@@ -1,0 +1,38 @@
+"""Detection: windows, watermarks, decisions on closed windows, the life of alerts. Pure: one step for each record."""
+
+from __future__ import annotations
+
+from stream_gov.detection.alert_lifecycle import AlertMemory, advance, revise, weight
+from stream_gov.detection.backtest import BacktestTotals, backtest
+from stream_gov.detection.catalog import Catalog, StaticCatalog
+from stream_gov.detection.detector import MAX_EMPTY_WINDOWS, MAX_SERIES_PER_MODEL, Detector, Step
+from stream_gov.detection.judge import EVENTS_STATISTIC, JudgedWindow, Window, judge_window
+from stream_gov.detection.state import PartitionState, table_key
+from stream_gov.detection.watermarks import SourceWatermarks
+from stream_gov.detection.windows import closing_watermark, first_end_after, last_end_containing, window_ends_containing
+
+__all__ = [
+    "EVENTS_STATISTIC",
+    "MAX_EMPTY_WINDOWS",
+    "MAX_SERIES_PER_MODEL",
+    "AlertMemory",
+    "BacktestTotals",
+    "Catalog",
+    "Detector",
+    "JudgedWindow",
+    "PartitionState",
+    "SourceWatermarks",
+    "StaticCatalog",
+    "Step",
+    "Window",
+    "advance",
+    "backtest",
+    "closing_watermark",
+    "first_end_after",
+    "judge_window",
+    "last_end_containing",
+    "revise",
+    "table_key",
+    "weight",
+    "window_ends_containing",
+]

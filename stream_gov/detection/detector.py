@@ -1,0 +1,394 @@
+"""The detector: one step for each summary record. It has no clock and does no I/O; everything moves by records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from stream_gov.contracts import (
+    NO_WATERMARK,
+    Alert,
+    EndOfReplayRecord,
+    Monitor,
+    PaneRecord,
+    Result,
+    SummaryRecord,
+    WatermarkRecord,
+)
+from stream_gov.detection.alert_lifecycle import advance, revise
+from stream_gov.detection.catalog import Catalog
+from stream_gov.detection.judge import JudgedWindow, Window, judge_window
+from stream_gov.detection.state import (
+    ModelState,
+    PaneKey,
+    PaneState,
+    PartitionState,
+    Series,
+    SeriesKey,
+    table_key,
+)
+from stream_gov.detection.windows import first_end_after, last_end_containing, window_ends_containing
+from stream_gov.reference import ReferenceProfile
+from stream_gov.summaries import PaneSummary
+
+__all__ = ["MAX_EMPTY_WINDOWS", "MAX_SERIES_PER_MODEL", "Detector", "Step"]
+
+MAX_EMPTY_WINDOWS = 30
+"""Windows without events that a silent series still reports, one after the other; then it is forgotten until it speaks again."""
+MAX_SERIES_PER_MODEL = 20_000
+"""Versions times segments of one model; records of further ones are counted in `Step.bound_hits`."""
+
+
+@dataclass(slots=True)
+class Step:
+    """What one record changed."""
+
+    updates: dict[str, bytes | None] = field(default_factory=dict)
+    """By table key the new value; None: delete. To be kept once results and alerts were delivered."""
+    results: list[Result] = field(default_factory=list)
+    alerts: list[Alert] = field(default_factory=list)
+    windows_closed: dict[str, int] = field(default_factory=dict)
+    """By model."""
+    late: dict[str, int] = field(default_factory=dict)
+    """Events that came too late, by model."""
+    repeated: int = 0
+    """Records received before, which changed nothing."""
+    unwatched: int = 0
+    """Records of a model without a monitor."""
+    bound_hits: dict[str, int] = field(default_factory=dict)
+    """By the name of the bound."""
+
+
+class Detector:
+    """Merges pane summaries, closes windows as event time passes, judges them, and drives the life of alerts.
+
+    Parameters
+    ----------
+    catalog
+        Monitors and reference profiles.
+
+    Notes
+    -----
+    Nothing is counted twice: a record whose cut was received in full, or was merged into its pane, changes nothing. Given the same
+    records of each source partition in their order, results and alerts do not depend on how the partitions interleave, as long as no
+    event is late.
+    """
+
+    def __init__(self, catalog: Catalog) -> None:
+        self._catalog = catalog
+
+    def restore(self, items: Iterable[tuple[str, bytes]]) -> PartitionState:
+        """Build the state of one partition from the keys and values that were kept of it."""
+        return PartitionState.from_items(items)
+
+    def step(self, state: PartitionState, record: SummaryRecord) -> Step:
+        """Take in one record; `state` is changed, and what is to be kept of it stands in the step's `updates`."""
+        match record:
+            case PaneRecord():
+                return self._take_pane(state, record)
+            case EndOfReplayRecord():
+                return self._take_end_of_replay(state, record)
+            case WatermarkRecord():
+                return self._take_watermark(state, record)
+
+    # --- records -------------------------------------------------------------------------------------------------------------------
+
+    def _take_pane(self, state: PartitionState, record: PaneRecord) -> Step:
+        step = Step()
+        monitor = self._catalog.monitor(record.model)
+        if monitor is None:
+            step.unwatched += 1
+            return step
+        if state.time.is_repetition(record.topic, record.partition, record.to_offset):
+            step.repeated += 1
+            return step
+        key: SeriesKey = (record.model, record.version, record.segment)
+        by_key = state.series.setdefault(record.model, {})
+        series = by_key.get(key)
+        if series is None:
+            if len(by_key) >= MAX_SERIES_PER_MODEL:
+                step.bound_hits["series_per_model"] = record.n_events
+                return step
+            series = by_key[key] = Series(closed_until_ms=self._already_final(state, monitor))
+            step.updates[table_key("series", *key)] = series.to_bytes()
+        size, every = monitor.window.size, monitor.window.every_ms
+        start, end = record.pane_start_ms, record.pane_start_ms + record.pane_ms
+        ends = list(window_ends_containing(start, end, size_ms=size, every_ms=every))
+        final = self._event_time(state, record.model) - monitor.window.allowed_lateness
+        missed = [e for e in ends if e <= final]
+        series.wake_ms = NO_WATERMARK
+        state.stirred.add(record.model)
+        if missed and record.n_events:
+            # Reported once, by the series of all events or of the segment; the pane may still serve windows that are open.
+            series.pending_late += record.n_events
+            if not record.segment:
+                step.late[record.model] = record.n_events
+            step.updates[table_key("series", *key)] = series.to_bytes()
+        if len(missed) == len(ends):
+            if record.n_rejected:
+                series.pending_rejected += record.n_rejected
+                step.updates[table_key("series", *key)] = series.to_bytes()
+            return step
+        pane_key: PaneKey = (start, record.pane_ms, record.profile)
+        pane = series.panes.setdefault(pane_key, PaneState())
+        source = (record.topic, record.partition)
+        if not pane.add(record.summary, record.n_events, record.n_rejected, source, record.to_offset):
+            step.repeated += 1
+            return step
+        layout_owner = self._profile_of_pane(record.profile)
+        if layout_owner is not None:
+            pane.merged(layout_owner.layout)
+        step.updates[table_key("pane", *key, *pane_key)] = pane.to_bytes()
+        closed = series.closed_until_ms
+        changed = {e for e in ends if closed is not None and e <= closed and e > final}
+        if not changed <= series.dirty:
+            series.dirty |= changed
+            step.updates[table_key("series", *key)] = series.to_bytes()
+        return step
+
+    def _take_end_of_replay(self, state: PartitionState, record: EndOfReplayRecord) -> Step:
+        step = Step()
+        if state.time.is_repetition(record.topic, record.partition, record.to_offset):
+            step.repeated += 1
+            return step
+        model = state.models.get(record.model)
+        if model is None or model.replay != record.replay:
+            model = state.models[record.model] = ModelState(record.replay)
+            self._rewind(state, record, step)
+        source = (record.topic, record.partition)
+        model.replayed_to[source] = max(record.watermark_ms, model.replayed_to.get(source, NO_WATERMARK))
+        if record.ended:
+            model.ended.add(source)
+        step.updates[table_key("model", record.model)] = model.to_bytes()
+        state.stirred.add(record.model)
+        return step
+
+    def _rewind(self, state: PartitionState, record: EndOfReplayRecord, step: Step) -> None:
+        """Take back what the windows of a model have held in the time that is replayed, so that they can be closed anew."""
+        monitor = self._catalog.monitor(record.model)
+        if monitor is None or not record.replay:
+            return
+        size, every = monitor.window.size, monitor.window.every_ms
+        reopened = first_end_after(record.from_ms, size_ms=size, every_ms=every) - every
+        for key, series in state.series.get(record.model, {}).items():
+            for pane_key in [k for k in series.panes if record.from_ms < k[0] + k[1] and k[0] <= record.until_ms]:
+                del series.panes[pane_key]
+                step.updates[table_key("pane", *key, *pane_key)] = None
+            fresh = Series(closed_until_ms=min(series.closed_until_ms or reopened, reopened), panes=series.panes)
+            state.series[record.model][key] = fresh
+            step.updates[table_key("series", *key)] = fresh.to_bytes()
+
+    def _take_watermark(self, state: PartitionState, record: WatermarkRecord) -> Step:
+        step = Step()
+        before = state.time.event_time()
+        state.time.update(record)
+        step.updates[table_key("time")] = state.time_bytes()
+        moved = state.time.event_time() != before
+        due = state.series.keys() if moved else state.stirred & state.series.keys()
+        for model in sorted(due):
+            self._close_windows(state, model, step)
+        state.stirred.clear()
+        return step
+
+    # --- time ----------------------------------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _event_time(state: PartitionState, model: str) -> int:
+        replay = state.models.get(model)
+        if replay is None:
+            return state.time.event_time()
+        replayed = state.time.replay_time(replay.replayed_to)
+        if not state.time.has_ended(replay.ended):
+            return replayed
+        return max(replayed, state.time.event_time())
+
+    def _already_final(self, state: PartitionState, monitor: Monitor) -> int | None:
+        """Return the end of the last window that a series which begins now can no longer fill."""
+        now = self._event_time(state, monitor.model)
+        if now == NO_WATERMARK:
+            return None
+        size, every = monitor.window.size, monitor.window.every_ms
+        return first_end_after(now - monitor.window.allowed_lateness, size_ms=size, every_ms=every) - every
+
+    def _close_windows(self, state: PartitionState, model: str, step: Step) -> None:
+        monitor = self._catalog.monitor(model)
+        if monitor is None:
+            for key, series in state.series.pop(model).items():
+                _forget(key, series, step)
+            return
+        now = self._event_time(state, model)
+        if now == NO_WATERMARK:
+            return
+        of_model = state.series[model]
+        for key in sorted(k for k, series in of_model.items() if series.wake_ms <= now):
+            if self._close_series(monitor, key, of_model[key], now, step):
+                del of_model[key]
+        if not of_model:
+            del state.series[model]
+
+    def _close_series(self, monitor: Monitor, key: SeriesKey, series: Series, now: int, step: Step) -> bool:
+        """Revise and close what is due; True if the series has nothing left to remember."""
+        size, every, lateness = monitor.window.size, monitor.window.every_ms, monitor.window.allowed_lateness
+        final = now - lateness
+        as_kept = series.to_bytes()
+        for end in sorted(series.dirty):
+            self._judge(monitor, key, series, end, step)
+        series.dirty.clear()
+        for end in self._due(monitor, series, now):
+            self._judge(monitor, key, series, end, step)
+            step.windows_closed[key[0]] = step.windows_closed.get(key[0], 0) + 1
+        # Windows between the due ones were empty and beyond the number that a silent series reports.
+        if series.closed_until_ms is not None:
+            passed = first_end_after(now, size_ms=size, every_ms=every) - every
+            series.closed_until_ms = max(series.closed_until_ms, passed)
+        for pane_key in [k for k in series.panes if last_end_containing(k[0], size_ms=size, every_ms=every) <= final]:
+            del series.panes[pane_key]
+            step.updates[table_key("pane", *key, *pane_key)] = None
+        _report_leftovers(series, step)
+        for end in [e for e in series.reported if e <= final]:
+            del series.reported[end]
+        closed = series.closed_until_ms
+        quiet = 0 if closed is None else (closed - series.last_event_end_ms) // every
+        if quiet > MAX_EMPTY_WINDOWS and not series.panes and series.alert.last is None:
+            step.updates[table_key("series", *key)] = None
+            return True
+        packed = series.to_bytes()
+        if packed != as_kept or table_key("series", *key) in step.updates:
+            step.updates[table_key("series", *key)] = packed
+        next_end = first_end_after(now, size_ms=size, every_ms=every)
+        purges = (last_end_containing(start, size_ms=size, every_ms=every) + lateness for start, _, _ in series.panes)
+        series.wake_ms = (
+            min(next_end, *purges, *(end + lateness for end in series.reported)) if series.panes else next_end
+        )
+        return False
+
+    @staticmethod
+    def _due(monitor: Monitor, series: Series, now: int) -> list[int]:
+        """Ends of the windows to close now, least first: all that hold a pane, and the first empty ones after events."""
+        size, every = monitor.window.size, monitor.window.every_ms
+        with_panes: set[int] = set()
+        for start, length, _ in series.panes:
+            with_panes.update(window_ends_containing(start, start + length, size_ms=size, every_ms=every))
+        closed = series.closed_until_ms
+        due = {e for e in with_panes if e <= now and (closed is None or e > closed)}
+        if closed is None and not due:
+            return []
+        # A silent series reports a bounded number of empty windows after each stretch of events.
+        speaking = sorted({series.last_event_end_ms, *due} - {0})
+        for last in speaking:
+            end = first_end_after(last, size_ms=size, every_ms=every)
+            for _ in range(MAX_EMPTY_WINDOWS):
+                if end > now or end in due:
+                    break
+                if closed is None or end > closed:
+                    due.add(end)
+                end += every
+        return sorted(due)
+
+    # --- judging -------------------------------------------------------------------------------------------------------------------
+
+    def _judge(self, monitor: Monitor, key: SeriesKey, series: Series, end: int, step: Step) -> None:
+        """Judge a window for the first time, or once more after late events."""
+        start = end - monitor.window.size
+        inside = {k: p for k, p in series.panes.items() if start <= k[0] and k[0] + k[1] <= end}
+        profile_id = self._profile_to_compare(inside)
+        chosen = [p for k, p in inside.items() if k[2] == profile_id]
+        events = sum(p.n_events for p in chosen)
+        said = series.reported.get(end)
+        revision = 0 if said is None else said[0] + 1
+        late = series.pending_late + (0 if said is None else said[1])
+        rejected = series.pending_rejected + (0 if said is None else said[2])
+        window = Window(
+            model=key[0],
+            version=key[1],
+            segment=key[2],
+            start_ms=start,
+            end_ms=end,
+            revision=revision,
+            events=events,
+            late=late,
+            rejected=rejected + sum(p.n_rejected for p in inside.values()),
+        )
+        profile, why_not = self._profile(monitor, profile_id)
+        summary = self._merge(chosen, profile) if profile is not None and events else None
+        judged = judge_window(monitor, window, summary, profile, why_not=why_not)
+        step.results.extend(judged.results)
+        series.pending_late = series.pending_rejected = 0
+        series.reported[end] = (revision, late, rejected)
+        if series.last_events_result is None or end >= series.last_events_result.window_end_ms:
+            self._drive_alert(monitor, series, judged, step, again=revision > 0)
+            series.last_events_result = judged.results[0]
+        series.closed_until_ms = end if series.closed_until_ms is None else max(end, series.closed_until_ms)
+        if events or not series.last_event_end_ms:
+            series.last_event_end_ms = max(series.last_event_end_ms, end)
+
+    @staticmethod
+    def _drive_alert(monitor: Monitor, series: Series, judged: JudgedWindow, step: Step, *, again: bool) -> None:
+        if again:
+            series.alert, event = revise(
+                series.alert_before, series.alert_said, judged.results, monitor.alerts, judged.details
+            )
+        else:
+            series.alert_before, series.alert_said = series.alert, None
+            series.alert, event = advance(series.alert_before, judged.results, monitor.alerts, judged.details)
+        if event is not None:
+            series.alert_said = event
+            step.alerts.append(event)
+
+    def _profile_to_compare(self, panes: dict[PaneKey, PaneState]) -> str:
+        """Return the profile that most of the window's events were counted for; of equals the newest.
+
+        While a profile is replaced, ingest counts on both: the old one holds all events of the windows that span the change, the new
+        one all events of the windows after it.
+        """
+        counts: dict[str, int] = {}
+        for (_, _, profile), pane in panes.items():
+            counts[profile] = counts.get(profile, 0) + pane.n_events
+        return max(counts, key=lambda p: (counts[p], _revision(p)), default="")
+
+    def _profile_of_pane(self, profile_id: str) -> ReferenceProfile | None:
+        return self._catalog.profile(profile_id) if profile_id else None
+
+    def _profile(self, monitor: Monitor, profile_id: str) -> tuple[ReferenceProfile | None, str]:
+        if not profile_id:
+            if monitor.reference is None:
+                return None, f"monitor {monitor.name} names no reference"
+            return None, f"the events were counted without a reference: {monitor.reference} was not there"
+        profile = self._catalog.profile(profile_id)
+        return profile, "" if profile is not None else f"the reference {profile_id} is not there any more"
+
+    @staticmethod
+    def _merge(panes: list[PaneState], profile: ReferenceProfile) -> PaneSummary:
+        total = PaneSummary(profile.layout)
+        for pane in panes:
+            total = total.merge(pane.merged(profile.layout))
+            pane.pack_away()
+        return total
+
+
+def _revision(profile_id: str) -> int:
+    _, _, revision = profile_id.rpartition("@")
+    return int(revision) if revision.isdigit() else 0
+
+
+def _report_leftovers(series: Series, step: Step) -> None:
+    """Report late and rejected events for which no window is left to wait for, by a revision of the newest result."""
+    last = series.last_events_result
+    if last is None or series.panes or not (series.pending_late or series.pending_rejected):
+        return
+    series.last_events_result = msgspec.structs.replace(
+        last,
+        revision=last.revision + 1,
+        late=last.late + series.pending_late,
+        rejected=last.rejected + series.pending_rejected,
+    )
+    series.pending_late = series.pending_rejected = 0
+    step.results.append(series.last_events_result)
+
+
+def _forget(key: SeriesKey, series: Series, step: Step) -> None:
+    step.updates[table_key("series", *key)] = None
+    for pane_key in series.panes:
+        step.updates[table_key("pane", *key, *pane_key)] = None

@@ -1,0 +1,166 @@
+"""Judge one closed window: every check of the monitor, against the reference."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from stream_gov.contracts import Check, Monitor, Result, Verdict, result_id
+from stream_gov.reference import ReferenceProfile
+from stream_gov.statistics import STATISTICS, Decision, decide, missing_column_names
+from stream_gov.summaries import PaneSummary
+
+__all__ = ["EVENTS_STATISTIC", "JudgedWindow", "Window", "judge_window"]
+
+EVENTS_STATISTIC = "events"
+"""The result that every window has, of the whole model: how many events it held. It is never `drift`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A window of one series, with its accounting."""
+
+    model: str
+    version: str
+    segment: str
+    start_ms: int
+    end_ms: int
+    revision: int
+    events: int
+    late: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedWindow:
+    """The results of a window, the `events` result first, and words for the alert by statistic."""
+
+    results: list[Result]
+    details: dict[str, str]
+
+
+def judge_window(
+    monitor: Monitor,
+    window: Window,
+    summary: PaneSummary | None,
+    profile: ReferenceProfile | None,
+    *,
+    why_not: str = "",
+) -> JudgedWindow:
+    """Compare a window with its reference by every check of the monitor.
+
+    Parameters
+    ----------
+    monitor
+        The checks.
+    window
+        Where and when, and the accounting.
+    summary
+        Of all events of the window, counted in the profile's layout; None if there are no events.
+    profile
+        What it is compared with; None if there is none.
+    why_not
+        Why there is no profile, in words.
+
+    Returns
+    -------
+    One result for each check and column that it applies to. Without events or without a profile only the `events` result.
+    """
+    reference_id = profile.id if profile is not None else ""
+    reference = profile.segments.get(window.segment) if profile is not None else None
+    if window.events < monitor.min_events:
+        reason = f"{window.events} events, fewer than min_events = {monitor.min_events}"
+    elif profile is None:
+        reason = why_not
+    elif reference is None:
+        reason = f"the reference {reference_id} has no rows of this segment"
+    else:
+        reason = ""
+    n_reference = reference.n_events if reference is not None else 0
+    results = [_events_result(monitor, window, reference_id, n_reference, reason)]
+    if summary is None or profile is None:
+        return JudgedWindow(results, {})
+    if reference is None:
+        reference = PaneSummary(profile.layout)
+    for column, mine in summary.columns.items():
+        if not monitor.columns.wants(column):
+            continue
+        for check in monitor.checks_of(column):
+            statistic = STATISTICS[check.statistic]
+            if statistic.applies_to(mine.kind):
+                decision = decide(statistic, reference.columns[column], mine, check, monitor.min_events)
+                results.append(_result(monitor, window, reference_id, column, check, decision))
+    details: dict[str, str] = {}
+    for check in monitor.model_checks():
+        decision = decide(STATISTICS[check.statistic], reference, summary, check, monitor.min_events)
+        results.append(_result(monitor, window, reference_id, "", check, decision))
+        if decision.verdict is Verdict.DRIFT:
+            details[check.statistic] = _model_detail(check.statistic, reference, summary)
+    return JudgedWindow(results, details)
+
+
+def _model_detail(statistic: str, reference: PaneSummary, summary: PaneSummary) -> str:
+    names = sorted(summary.new_columns) if statistic == "new_columns" else missing_column_names(reference, summary)
+    words = "new columns" if statistic == "new_columns" else "missing columns"
+    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+    return f"{words} {', '.join(names[:5])}{more}"
+
+
+def _events_result(monitor: Monitor, window: Window, reference_id: str, n_reference: int, reason: str) -> Result:
+    return Result(
+        id=result_id(
+            window.model, window.version, window.segment, "", EVENTS_STATISTIC, window.start_ms, window.end_ms
+        ),
+        monitor=monitor.name,
+        model=window.model,
+        version=window.version,
+        segment=window.segment,
+        column="",
+        statistic=EVENTS_STATISTIC,
+        window_start_ms=window.start_ms,
+        window_end_ms=window.end_ms,
+        revision=window.revision,
+        value=float(window.events),
+        rule="none",
+        n_reference=n_reference,
+        n_window=window.events,
+        verdict=Verdict.INSUFFICIENT if reason else Verdict.STABLE,
+        reason=reason,
+        reference=reference_id,
+        events=window.events,
+        late=window.late,
+        rejected=window.rejected,
+    )
+
+
+def _result(
+    monitor: Monitor, window: Window, reference_id: str, column: str, check: Check, decision: Decision
+) -> Result:
+    return Result(
+        id=result_id(
+            window.model, window.version, window.segment, column, check.statistic, window.start_ms, window.end_ms
+        ),
+        monitor=monitor.name,
+        model=window.model,
+        version=window.version,
+        segment=window.segment,
+        column=column,
+        statistic=check.statistic,
+        window_start_ms=window.start_ms,
+        window_end_ms=window.end_ms,
+        revision=window.revision,
+        value=decision.value if decision.value is not None and math.isfinite(decision.value) else None,
+        rule=decision.rule,
+        threshold=decision.threshold,
+        p_value=decision.p_value if decision.p_value is not None and math.isfinite(decision.p_value) else None,
+        level=decision.level,
+        tolerance=decision.tolerance,
+        n_reference=decision.n_reference,
+        n_window=decision.n_window,
+        verdict=decision.verdict,
+        reason=decision.reason,
+        reference=reference_id,
+        events=window.events,
+        late=window.late,
+        rejected=window.rejected,
+    )

@@ -1,0 +1,248 @@
+"""What the detector remembers of one partition of the topic of summaries, and how it is kept in a table of keys and bytes.
+
+Keys are JSON arrays, so that no name can be mistaken for another:
+
+- `["time"]`: watermarks of the source partitions;
+- `["model", model]`: how far the replays of a model have come;
+- `["series", model, version, segment]`: what was closed, and the open alert;
+- `["pane", model, version, segment, start_ms, pane_ms, profile]`: the merged summary, and the cuts merged into it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from stream_gov.contracts import NO_WATERMARK, Alert, Result, UnreadableRecordError
+from stream_gov.detection.alert_lifecycle import AlertMemory
+from stream_gov.detection.watermarks import SourceWatermarks
+from stream_gov.summaries import PaneLayout, PaneSummary
+
+__all__ = ["ModelState", "PaneKey", "PaneState", "PartitionState", "Series", "SeriesKey", "table_key"]
+
+STATE_FORMAT = 1
+
+SeriesKey = tuple[str, str, str]
+"""Model, version, segment."""
+PaneKey = tuple[int, int, str]
+"""Start, length (both in milliseconds), profile."""
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder()
+
+
+def table_key(*parts: str | int) -> str:
+    """Key of one piece of state.
+
+    Examples
+    --------
+    >>> table_key("model", "a|b")
+    '["model","a|b"]'
+    """
+    return json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
+
+
+@dataclass(slots=True)
+class PaneState:
+    """Summaries of one pane, merged as far as their layout is known."""
+
+    n_events: int = 0
+    n_rejected: int = 0
+    merged_to: dict[tuple[str, int], int] = field(default_factory=dict)
+    """By source partition the end of the last cut that was merged: a repeated record changes nothing."""
+    parts: list[bytes] = field(default_factory=list)
+    """Packed summaries not merged yet."""
+    summary: PaneSummary | None = None
+
+    def add(self, summary: bytes, n_events: int, n_rejected: int, source: tuple[str, int], to_offset: int) -> bool:
+        """Take in a record's summary; False if it was merged before."""
+        if self.merged_to.get(source, -1) >= to_offset:
+            return False
+        self.merged_to[source] = to_offset
+        self.n_events += n_events
+        self.n_rejected += n_rejected
+        if summary:
+            self.parts.append(summary)
+        return True
+
+    def merged(self, layout: PaneLayout) -> PaneSummary:
+        """Return the summary of all that was added; the caller must not change it."""
+        for part in self.parts:
+            summary = PaneSummary.from_bytes(part, layout)
+            self.summary = summary if self.summary is None else self.summary.merge(summary)
+        self.parts = []
+        if self.summary is None:
+            self.summary = PaneSummary(layout)
+        return self.summary
+
+    def pack_away(self) -> None:
+        """Give up the unpacked form, which takes about ten times the memory."""
+        if self.summary is not None:
+            self.parts.insert(0, self.summary.to_bytes())
+            self.summary = None
+
+    def to_bytes(self) -> bytes:
+        """Pack."""
+        parts = ([self.summary.to_bytes()] if self.summary is not None else []) + self.parts
+        merged_to = [[t, p, to] for (t, p), to in sorted(self.merged_to.items())]
+        return _encoder.encode([STATE_FORMAT, self.n_events, self.n_rejected, merged_to, parts])
+
+    @classmethod
+    def from_state(cls, state: list[Any]) -> PaneState:
+        """Read what :meth:`to_bytes` packed, but for the format."""
+        n_events, n_rejected, merged_to, parts = state
+        return cls(n_events, n_rejected, {(t, p): to for t, p, to in merged_to}, list(parts))
+
+
+@dataclass(slots=True)
+class Series:
+    """One model, version and segment through time."""
+
+    closed_until_ms: int | None = None
+    """Every window that ends at or before it is closed; None before the first pane."""
+    last_event_end_ms: int = 0
+    """End of the last closed window that held events."""
+    reported: dict[int, tuple[int, int, int]] = field(default_factory=dict)
+    """By window end, of closed windows that may still be revised: revision, and the late and rejected events reported with it that
+    are not in its panes."""
+    dirty: set[int] = field(default_factory=set)
+    """Ends of closed windows that late events have changed since they were last judged."""
+    pending_late: int = 0
+    """Events that came too late, not yet reported in a result."""
+    pending_rejected: int = 0
+    """Rejected events of windows that are closed for good, not yet reported in a result."""
+    last_events_result: Result | None = None
+    """The `events` result of the newest window."""
+    alert: AlertMemory = field(default_factory=AlertMemory)
+    alert_before: AlertMemory = field(default_factory=AlertMemory)
+    """As it was before the newest window, which a revision judges once more."""
+    alert_said: Alert | None = None
+    """The message sent for the newest window, if there was one."""
+    panes: dict[PaneKey, PaneState] = field(default_factory=dict)
+    """Kept under keys of their own."""
+    wake_ms: int = NO_WATERMARK
+    """Event time before which nothing is to be done; not kept, only saves looking."""
+
+    def to_bytes(self) -> bytes:
+        """Pack all but the panes."""
+        return _encoder.encode(
+            [
+                STATE_FORMAT,
+                self.closed_until_ms,
+                self.last_event_end_ms,
+                [[end, *said] for end, said in sorted(self.reported.items())],
+                sorted(self.dirty),
+                self.pending_late,
+                self.pending_rejected,
+                self.last_events_result,
+                self.alert,
+                self.alert_before,
+                self.alert_said,
+            ]
+        )
+
+    @classmethod
+    def from_state(cls, state: list[Any]) -> Series:
+        """Read what :meth:`to_bytes` packed, but for the format."""
+        closed, last_event_end, reported, dirty, late, rejected, result, alert, before, said = state
+        return cls(
+            closed_until_ms=closed,
+            last_event_end_ms=last_event_end,
+            reported={
+                end: (revision, late_said, rejected_said) for end, revision, late_said, rejected_said in reported
+            },
+            dirty=set(dirty),
+            pending_late=late,
+            pending_rejected=rejected,
+            last_events_result=None if result is None else msgspec.convert(result, Result),
+            alert=msgspec.convert(alert, AlertMemory),
+            alert_before=msgspec.convert(before, AlertMemory),
+            alert_said=None if said is None else msgspec.convert(said, Alert),
+        )
+
+
+@dataclass(slots=True)
+class ModelState:
+    """The clock of a model that is, or was, replayed."""
+
+    replay: str = ""
+    """Id of the newest replay."""
+    replayed_to: dict[tuple[str, int], int] = field(default_factory=dict)
+    """By source partition how far it has come."""
+    ended: set[tuple[str, int]] = field(default_factory=set)
+    """Source partitions in which it is over."""
+
+    def to_bytes(self) -> bytes:
+        """Pack."""
+        marks = [[t, p, mark, (t, p) in self.ended] for (t, p), mark in sorted(self.replayed_to.items())]
+        return _encoder.encode([STATE_FORMAT, self.replay, marks])
+
+    @classmethod
+    def from_state(cls, state: list[Any]) -> ModelState:
+        """Read what :meth:`to_bytes` packed, but for the format."""
+        replay, marks = state
+        return cls(replay, {(t, p): mark for t, p, mark, _ in marks}, {(t, p) for t, p, _, ended in marks if ended})
+
+
+@dataclass(slots=True)
+class PartitionState:
+    """All that is remembered of one partition of the topic of summaries."""
+
+    time: SourceWatermarks = field(default_factory=SourceWatermarks)
+    models: dict[str, ModelState] = field(default_factory=dict)
+    series: dict[str, dict[SeriesKey, Series]] = field(default_factory=dict)
+    """By model."""
+    stirred: set[str] = field(default_factory=set)
+    """Models of which something arrived since their windows were looked at last; not kept."""
+
+    def series_of(self, key: SeriesKey) -> Series | None:
+        """Return one series, if it is known."""
+        return self.series.get(key[0], {}).get(key)
+
+    def time_bytes(self) -> bytes:
+        """Pack the watermarks."""
+        return _encoder.encode([STATE_FORMAT, *self.time.to_state()])
+
+    @classmethod
+    def from_items(cls, items: Iterable[tuple[str, bytes]]) -> PartitionState:
+        """Build from what a table holds of this partition.
+
+        Raises
+        ------
+        UnreadableRecordError
+            A later release wrote it, or it is damaged.
+        """
+        state = cls()
+        for key, value in items:
+            try:
+                version, *rest = _decoder.decode(value)
+                if version != STATE_FORMAT:
+                    msg = f"state {key} of format {version}, this release reads format {STATE_FORMAT}; upgrade `detect`"
+                    raise UnreadableRecordError(msg)
+                kind, *parts = json.loads(key)
+                match kind:
+                    case "time":
+                        state.time = SourceWatermarks.from_state(rest)
+                    case "model":
+                        state.models[parts[0]] = ModelState.from_state(rest)
+                    case "series":
+                        fresh = Series.from_state(rest)
+                        by_key = state.series.setdefault(parts[0], {})
+                        known = by_key.get(tuple(parts))
+                        fresh.panes = known.panes if known is not None else {}
+                        by_key[tuple(parts)] = fresh
+                    case "pane":
+                        model, version_name, segment, start_ms, pane_ms, profile = parts
+                        series = state.series.setdefault(model, {}).setdefault((model, version_name, segment), Series())
+                        series.panes[(start_ms, pane_ms, profile)] = PaneState.from_state(rest)
+                    case _:
+                        msg = f"state under the unknown key {key}; upgrade `detect`"
+                        raise UnreadableRecordError(msg)
+            except (msgspec.MsgspecError, ValueError, TypeError) as err:
+                msg = f"damaged state under the key {key} ({len(value)} bytes): {err}"
+                raise UnreadableRecordError(msg) from err
+        return state
