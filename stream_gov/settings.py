@@ -11,7 +11,6 @@ import os
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
@@ -21,6 +20,7 @@ from pydantic_settings import (
 )
 
 from stream_gov.contracts import ConfigurationError, Duration
+from stream_gov.contracts.strict_yaml import parse_yaml
 from stream_gov.contracts.unknown_keys import describe_validation_error
 
 __all__ = ["InfluxSettings", "Settings", "TopicSettings", "load_settings"]
@@ -142,10 +142,11 @@ def _file_values() -> dict[str, Any]:
             raise ConfigurationError(msg)
         return {}
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as err:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as err:
         msg = f"{path}: this settings file cannot be read: {err}"
         raise ConfigurationError(msg) from err
+    values = parse_yaml(text, source=str(path))
     if values is None:
         return {}
     if not isinstance(values, dict):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -21,6 +21,7 @@ from pydantic import (
 
 from stream_gov.contracts.durations import Duration, format_duration
 from stream_gov.contracts.errors import ConfigurationError
+from stream_gov.contracts.strict_yaml import parse_yaml
 from stream_gov.contracts.unknown_keys import describe_validation_error, nearest
 
 __all__ = ["STATISTIC_NAMES", "AlertPolicy", "Check", "ColumnSelection", "Monitor", "WindowConfig"]
@@ -49,11 +50,31 @@ P_VALUE_STATISTICS = frozenset(
 CALIBRATED_STATISTICS = frozenset({"psi", "mean_shift", "missing_share", "type_error_share", "unseen_share"})
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+_REFERENCE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(@[1-9][0-9]*)?$"
+_NAME_IN_WORDS = "letters, digits, `.`, `_` and `-`, at most 100, the first a letter or a digit"
 _MAX_PANES_PER_WINDOW = 1_000
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def _text_of(pattern: str) -> dict[str, str]:
+    return {"type": "string", "pattern": pattern}
+
+
+def _a_name(text: str) -> str:
+    if not re.fullmatch(_NAME, text):
+        msg = f"must be {_NAME_IN_WORDS}; got {text!r}"
+        raise ValueError(msg)
+    return text
+
+
+def _a_reference(text: str) -> str:
+    if not re.fullmatch(_REFERENCE, text):
+        msg = f"must be a name ({_NAME_IN_WORDS}), or a name and its revision such as `prices@2`; got {text!r}"
+        raise ValueError(msg)
+    return text
 
 
 def _known_statistic(name: str) -> str:
@@ -67,7 +88,7 @@ class Check(_Strict):
     """One statistic with the rule that judges it: exactly one of `threshold`, `p_value`, or `tolerance` with `level`."""
 
     statistic: Annotated[str, AfterValidator(_known_statistic)]
-    columns: tuple[str, ...] | None = None
+    columns: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     """Columns judged by this check; without it every column that no other check of the same statistic names."""
     threshold: float | None = Field(default=None, ge=0)
     """Classic: drift if the value (its size, where it is signed) is greater."""
@@ -137,7 +158,7 @@ class WindowConfig(_Strict):
 class ColumnSelection(_Strict):
     """Which columns are watched, and the types that the data cannot tell."""
 
-    include: tuple[str, ...] | None = None
+    include: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     exclude: tuple[str, ...] = ()
     types: dict[str, Literal["numeric", "categorical", "boolean"]] = Field(default_factory=dict)
 
@@ -186,10 +207,10 @@ def _default_checks() -> tuple[Check, ...]:
 class Monitor(_Strict):
     """A monitor of one model."""
 
-    name: Annotated[str, Field(alias="monitor", pattern=_NAME)]
+    name: Annotated[str, Field(alias="monitor"), AfterValidator(_a_name), WithJsonSchema(_text_of(_NAME))]
     model: Annotated[str, Field(min_length=1, max_length=200)]
     """The `model` field of the events."""
-    reference: Annotated[str | None, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(@[1-9][0-9]*)?$")] = None
+    reference: Annotated[str, AfterValidator(_a_reference), WithJsonSchema(_text_of(_REFERENCE))] | None = None
     """`name` (its newest revision) or `name@revision`; without one every verdict is `insufficient`."""
     columns: ColumnSelection = ColumnSelection()
     segments: Annotated[
@@ -280,14 +301,7 @@ class Monitor(_Strict):
         ConfigurationError
             The text is no YAML or no monitor; the message names `source`, the place and the remedy.
         """
-        try:
-            data = yaml.safe_load(text)
-        except yaml.YAMLError as err:
-            place = getattr(err, "problem_mark", None)
-            where = f"{source}:{place.line + 1}:{place.column + 1}" if place is not None else source
-            msg = f"{where}: this is no YAML: {getattr(err, 'problem', None) or err}"
-            raise ConfigurationError(msg) from err
-        return cls.from_mapping(data, source=source)
+        return cls.from_mapping(parse_yaml(text, source=source), source=source)
 
     def to_json_bytes(self) -> bytes:
         """Canonical form, for the topic of monitors."""

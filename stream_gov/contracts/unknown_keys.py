@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 __all__ = ["describe_validation_error", "model_in", "nearest"]
 
@@ -61,6 +62,40 @@ def _place(path: Sequence[int | str]) -> str:
     return text
 
 
+_WORDS = {
+    "tuple_type": "a list is expected, such as [a, b]",
+    "list_type": "a list is expected, such as [a, b]",
+    "dict_type": "a mapping is expected, such as {a: b}",
+    "string_type": "text is expected; put it in quotes",
+    "int_type": "a whole number is expected",
+    "int_parsing": "a whole number is expected",
+    "int_from_float": "a whole number is expected",
+    "float_type": "a number is expected",
+    "float_parsing": "a number is expected",
+    "bool_type": "true or false is expected",
+    "bool_parsing": "true or false is expected",
+    "string_too_short": "must not be empty",
+    "too_short": "must name at least one; or leave the key out",
+    "greater_than_equal": "must be at least {ge:.10g}",
+    "greater_than": "must be more than {gt:.10g}",
+    "less_than_equal": "must be at most {le:.10g}",
+    "less_than": "must be less than {lt:.10g}",
+    "literal_error": "must be one of {expected}",
+}
+"""What pydantic's errors mean to someone who wrote YAML and knows no Python types; by the error's type."""
+
+
+def _in_words(error: ErrorDetails, model: type[BaseModel]) -> str:
+    kind = error["type"]
+    if kind in {"model_type", "model_attributes_type"}:
+        keys = ", ".join(f"`{key}`" for key in _keys_at(model, (*error["loc"], "")))
+        return f"a mapping with the keys {keys} is expected"
+    words = _WORDS.get(kind)
+    if words is None:
+        return error["msg"].removeprefix("Value error, ")
+    return words.format(**error.get("ctx", {}))
+
+
 def describe_validation_error(error: ValidationError, model: type[BaseModel], *, source: str) -> str:
     """One line for each mistake: `source: place: what is wrong; what to do`."""
     lines = []
@@ -72,9 +107,9 @@ def describe_validation_error(error: ValidationError, model: type[BaseModel], *,
         elif e["type"] == "missing":
             what = "this key is required"
         else:
-            what = e["msg"].removeprefix("Value error, ")
+            what = _in_words(e, model)
             given = repr(e["input"])
-            if e["type"] not in {"value_error"} and len(given) < 60:
+            if e["type"] != "value_error" and len(given) < 60:
                 what += f", got {given}"
         lines.append(f"{source}: {place}: {what}" if place else f"{source}: {what}")
     return "\n".join(lines)
