@@ -1,0 +1,104 @@
+"""Parquet files as typed batches; read as a stream, so a file may be larger than memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from stream_gov.contracts import DataError
+from stream_gov.files.table_source import ColumnForm, TableBatch
+
+__all__ = ["ParquetSource"]
+
+_BATCH_ROWS = 8_192
+
+
+class ParquetSource:
+    """One Parquet file.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Notes
+    -----
+    Memory: some row groups' worth of the columns asked for, which the writer of the file decides.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            with pq.ParquetFile(path) as file:
+                self.schema: pa.Schema = file.schema_arrow
+                self._n_rows: int = file.metadata.num_rows
+        except (pa.ArrowException, OSError) as err:
+            msg = f"{path}: this is no Parquet file, or it is damaged: {_first_line(err)}; copy it again, or name a CSV file `.csv`"
+            raise DataError(msg) from err
+        self.columns: list[str] = list(self.schema.names)
+        twice = sorted({name for name in self.columns if self.columns.count(name) > 1})
+        if twice:
+            msg = f"{path}: the column {twice[0]!r} stands twice; give each column a name of its own"
+            raise DataError(msg)
+
+    @property
+    def n_rows(self) -> int:
+        """Rows of the file."""
+        return self._n_rows
+
+    def form_of(self, column: str) -> ColumnForm:
+        """Say how values of a column become JSON.
+
+        Raises
+        ------
+        DataError
+            Its type has no place in a feature.
+        """
+        kind = self.schema.field(column).type
+        if pa.types.is_dictionary(kind):
+            kind = kind.value_type
+        if pa.types.is_temporal(kind) and not pa.types.is_duration(kind):
+            return "moment"
+        plain = (
+            pa.types.is_integer,
+            pa.types.is_floating,
+            pa.types.is_decimal,
+            pa.types.is_boolean,
+            pa.types.is_string,
+            pa.types.is_large_string,
+            pa.types.is_null,
+        )
+        if any(test(kind) for test in plain):
+            return "json"
+        msg = f"{self.path}: column {column!r} holds {kind}; a feature is a number, text or a boolean; leave the column out (--ignore {column})"
+        raise DataError(msg)
+
+    def batches(self, columns: list[str]) -> Iterator[TableBatch]:
+        """Yield the rows in order with the columns asked for."""
+        forms: Mapping[str, ColumnForm] = {name: self.form_of(name) for name in columns}
+        row = 0
+        try:
+            with pq.ParquetFile(self.path) as file:
+                for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
+                    yield TableBatch(row, _decoded(batch), forms)
+                    row += batch.num_rows
+        except (pa.ArrowException, OSError) as err:
+            msg = f"{self.path}: the file cannot be read after row {row}: {_first_line(err)}; it may be damaged, copy it again"
+            raise DataError(msg) from err
+
+
+def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """Replace dictionary codes by their values."""
+    columns = [
+        pc.cast(column, column.type.value_type) if pa.types.is_dictionary(column.type) else column
+        for column in batch.columns
+    ]
+    return pa.RecordBatch.from_arrays(columns, names=batch.schema.names)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
