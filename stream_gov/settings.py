@@ -7,16 +7,20 @@ with `_FILE` behind it: `STREAM_GOV_INFLUX__TOKEN_FILE=/run/secrets/influx`.
 
 from __future__ import annotations
 
+import difflib
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
+    SettingsError,
 )
 
 from stream_gov.contracts import ConfigurationError, Duration
@@ -27,6 +31,7 @@ __all__ = ["InfluxSettings", "Settings", "TopicSettings", "load_settings"]
 
 ENV_PREFIX = "STREAM_GOV_"
 DEFAULT_FILE = "stream-gov.yaml"
+_NAMES_A_FILE = "_FILE"
 
 
 class _Section(BaseModel):
@@ -90,7 +95,7 @@ class Settings(BaseSettings):
     """How often an ingest worker sends its summaries."""
     batch_size: int = Field(default=5_000, ge=1, le=100_000)
     """Events an ingest worker takes from Kafka at once."""
-    start_at: str = Field(default="earliest", pattern="^(earliest|latest)$")
+    start_at: Literal["earliest", "latest"] = "earliest"
     """Where a new consumer group begins."""
     out_of_orderness: Duration = 10_000
     """How far event times may run backwards in one partition before an event counts as late."""
@@ -109,8 +114,8 @@ class Settings(BaseSettings):
     metrics_host: str = "127.0.0.1"
     metrics_port: int = Field(default=9464, ge=0, le=65_535)
     """`/metrics` of the first worker; `up` counts on from it. 0: none."""
-    log_format: str = Field(default="console", pattern="^(console|json)$")
-    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$")
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @property
     def store(self) -> str:
@@ -128,6 +133,9 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Flags win over the environment, which wins over the file."""
         del dotenv_settings, file_secret_settings
+        if isinstance(env_settings, EnvSettingsSource):
+            # a variable that names the file of a secret is no setting itself
+            env_settings.env_vars = {k: v for k, v in env_settings.env_vars.items() if not _names_a_secret_file(k)}
         file_values = InitSettingsSource(settings_cls, init_kwargs=_file_values())
         secrets = InitSettingsSource(settings_cls, init_kwargs=_values_of_secret_files(os.environ))
         return init_settings, secrets, env_settings, file_values
@@ -157,10 +165,10 @@ def _file_values() -> dict[str, Any]:
     return values
 
 
-def _values_of_secret_files(environment: os._Environ[str]) -> dict[str, Any]:
+def _values_of_secret_files(environment: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
-    for variable, path in environment.items():
-        if not (variable.startswith(ENV_PREFIX) and variable.endswith("_FILE")):
+    for variable, path in sorted(environment.items()):
+        if not _names_a_secret_file(variable):
             continue
         try:
             secret = Path(path).read_text(encoding="utf-8").strip()
@@ -168,11 +176,45 @@ def _values_of_secret_files(environment: os._Environ[str]) -> dict[str, Any]:
             msg = f"{variable} names {path}, which cannot be read: {err.strerror}"
             raise ConfigurationError(msg) from err
         here = values
-        *levels, last = variable.removeprefix(ENV_PREFIX).removesuffix("_FILE").lower().split("__")
+        *levels, last = variable[len(ENV_PREFIX) : -len(_NAMES_A_FILE)].lower().split("__")
         for level in levels:
             here = here.setdefault(level, {})
         here[last] = secret
     return values
+
+
+def _names_a_secret_file(variable: str) -> bool:
+    return variable.upper().startswith(ENV_PREFIX) and variable.upper().endswith(_NAMES_A_FILE)
+
+
+def _refuse_misspelt_variables(environment: Mapping[str, str]) -> None:
+    """Refuse a variable that is nearly one of ours.
+
+    One that is like none is left alone: Kubernetes sets `STREAM_GOV_PORT` and its like by itself where a service has this name.
+    """
+    known = [*Settings.model_fields, "config"]
+    for variable in environment:
+        if not variable.upper().startswith(ENV_PREFIX):
+            continue
+        key = variable[len(ENV_PREFIX) :].lower().split("__")[0].removesuffix(_NAMES_A_FILE.lower())
+        close = difflib.get_close_matches(key, known, n=1, cutoff=0.8)
+        if close and key not in known:
+            msg = f"environment: {variable}: unknown setting; did you mean `{ENV_PREFIX}{close[0].upper()}`?"
+            raise ConfigurationError(msg)
+
+
+def _source_of(path: Sequence[int | str], flags: Mapping[str, Any]) -> str:
+    """Name what a wrong value was read from."""
+    key = str(path[0]) if path else ""
+    if key in flags:
+        return "flags"
+    variables = {variable.upper(): variable for variable in os.environ}
+    for depth in range(len(path), 0, -1):
+        variable = ENV_PREFIX + "__".join(str(step) for step in path[:depth]).upper()
+        for candidate in (variable + _NAMES_A_FILE, variable):
+            if candidate in variables:
+                return f"environment ({variables[candidate]})"
+    return os.environ.get(f"{ENV_PREFIX}CONFIG") or DEFAULT_FILE
 
 
 def load_settings(**flags: Any) -> Settings:
@@ -184,7 +226,17 @@ def load_settings(**flags: Any) -> Settings:
         With one line for each mistake: where it stands and the nearest known key.
     """
     given = {name: value for name, value in flags.items() if value is not None}
+    _refuse_misspelt_variables(os.environ)
     try:
         return Settings(**given)
     except ValidationError as err:
-        raise ConfigurationError(describe_validation_error(err, Settings, source="settings")) from err
+        message = describe_validation_error(err, Settings, source=lambda path: _source_of(path, given))
+        raise ConfigurationError(message) from err
+    except SettingsError as err:
+        sections = [f"{ENV_PREFIX}{name.upper()}" for name in ("kafka", "topics", "influx")]
+        wrong = " or ".join(s for s in sections if s in os.environ) or "a variable"
+        msg = (
+            f'environment: {wrong} is no JSON mapping; write it such as \'{{"key": "value"}}\', '
+            f"or give each part a variable of its own, such as {ENV_PREFIX}TOPICS__PREFIX=prod."
+        )
+        raise ConfigurationError(msg) from err

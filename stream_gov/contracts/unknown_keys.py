@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -96,8 +96,13 @@ def _in_words(error: ErrorDetails, model: type[BaseModel]) -> str:
     return words.format(**error.get("ctx", {}))
 
 
-def describe_validation_error(error: ValidationError, model: type[BaseModel], *, source: str) -> str:
-    """One line for each mistake: `source: place: what is wrong; what to do`."""
+def describe_validation_error(
+    error: ValidationError, model: type[BaseModel], *, source: str | Callable[[Sequence[int | str]], str]
+) -> str:
+    """One line for each mistake: `source: place: what is wrong; what to do`.
+
+    Where values come from several places, `source` is called with the path of the mistake.
+    """
     lines = []
     for e in error.errors(include_url=False):
         path = e["loc"]
@@ -111,5 +116,6 @@ def describe_validation_error(error: ValidationError, model: type[BaseModel], *,
             given = repr(e["input"])
             if e["type"] != "value_error" and len(given) < 60:
                 what += f", got {given}"
-        lines.append(f"{source}: {place}: {what}" if place else f"{source}: {what}")
+        where = source if isinstance(source, str) else source(path)
+        lines.append(f"{where}: {place}: {what}" if place else f"{where}: {what}")
     return "\n".join(lines)
