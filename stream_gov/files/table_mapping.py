@@ -7,12 +7,11 @@ from dataclasses import dataclass
 
 from stream_gov.contracts import DataError
 from stream_gov.contracts.unknown_keys import nearest
+from stream_gov.decoding.counting_plan import PREDICTION_COLUMN, SCORE_COLUMN
 
 __all__ = ["TableColumns", "TableMapping"]
 
 _TIMESTAMP_NAMES = ("timestamp", "event_time", "event_timestamp", "datetime", "time", "date", "ts")
-_PREDICTION = "prediction"
-_SCORE = "score"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,12 +53,12 @@ class TableMapping:
             roles[name] = flag
         free = [name for name in columns if name not in roles]
         timestamp = self.timestamp or next((name for name in _TIMESTAMP_NAMES if name in free), None)
-        prediction = self.prediction or (_PREDICTION if _PREDICTION in free else None)
+        prediction = self.prediction or (PREDICTION_COLUMN if PREDICTION_COLUMN in free else None)
         scores = self.scores
         if scores is None:
-            scores = tuple(name for name in free if name.startswith(f"{_SCORE}."))
-            if not scores and _SCORE in free:
-                scores = (_SCORE,)
+            scores = tuple(name for name in free if name.startswith(f"{SCORE_COLUMN}."))
+            if not scores and SCORE_COLUMN in free:
+                scores = (SCORE_COLUMN,)
         taken = {*roles, *scores, timestamp, prediction}
         features = tuple(name for name in columns if name not in taken and name)
         resolved = TableColumns(
@@ -70,7 +69,7 @@ class TableMapping:
             scores=_score_names(scores),
             features=features,
         )
-        clash = set(features) & ({_PREDICTION, *resolved.scores} if prediction or scores else set())
+        clash = set(features) & ({PREDICTION_COLUMN, *resolved.scores} if prediction or scores else set())
         if clash:
             name = min(clash)
             msg = f"{source}: the feature {name!r} has the name under which the prediction or its score is watched; rename the column, or ignore it (--ignore {name})"
@@ -111,7 +110,7 @@ class TableColumns:
         """Name in a pane to the file's column: features, then the prediction and scores."""
         watched = {name: name for name in self.features}
         if self.prediction is not None:
-            watched[_PREDICTION] = self.prediction
+            watched[PREDICTION_COLUMN] = self.prediction
         return {**watched, **self.scores}
 
     def needed(self) -> list[str]:
@@ -121,6 +120,6 @@ class TableColumns:
 
 
 def _score_names(columns: tuple[str, ...]) -> dict[str, str]:
-    if len(columns) == 1 and not columns[0].startswith(f"{_SCORE}."):
-        return {_SCORE: columns[0]}
-    return {f"{_SCORE}.{name.removeprefix(f'{_SCORE}.')}": name for name in columns}
+    if len(columns) == 1 and not columns[0].startswith(f"{SCORE_COLUMN}."):
+        return {SCORE_COLUMN: columns[0]}
+    return {f"{SCORE_COLUMN}.{name.removeprefix(f'{SCORE_COLUMN}.')}": name for name in columns}

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stream_gov.contracts import DataError, Monitor
+from stream_gov.decoding.counting_plan import PREDICTION_COLUMN, SCORE_COLUMN
 from stream_gov.files.csv_source import CsvSource
 from stream_gov.files.event_times import EventTimes
 from stream_gov.files.parquet_source import ParquetSource
@@ -139,12 +140,12 @@ class TabularFile:
                 tail["prediction"] = value
         for name, column in columns.scores.items():
             values = json_values(batch.rows.column(column), batch.forms[column])
-            if name == "score":
+            if name == SCORE_COLUMN:
                 for tail, value in zip(tails, values, strict=True):
                     tail["scores"] = value
             else:
                 for tail, value in zip(tails, values, strict=True):
-                    tail.setdefault("scores", {})[name.removeprefix("score.")] = value
+                    tail.setdefault("scores", {})[name.removeprefix(f"{SCORE_COLUMN}.")] = value
         return tails
 
     def _batches(self, start: int, stop: int | None) -> Iterator[TableBatch]:
@@ -208,8 +209,8 @@ class TabularFile:
 def _types_by_file_column(mapping: TableMapping, types: Mapping[str, str]) -> dict[str, str]:
     """Types are told by the names in a pane; a prediction or a score may have another in the file. Ids and versions are text."""
     by_column = dict(types)
-    if mapping.prediction is not None and "prediction" in types:
-        by_column[mapping.prediction] = types["prediction"]
+    if mapping.prediction is not None and PREDICTION_COLUMN in types:
+        by_column[mapping.prediction] = types[PREDICTION_COLUMN]
     for column in (mapping.event_id, mapping.version_column):
         if column is not None:
             by_column[column] = "string"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from stream_gov.reference.builder import ProfileBuilder, build_profile
 from stream_gov.reference.data_hash import DataHash
 from stream_gov.reference.layouts import MAX_CATEGORIES, LayoutChoice, choose_layout
+from stream_gov.reference.plan import counting_plan
 from stream_gov.reference.profile import PROFILE_FORMAT, ReferenceProfile, profile_id, split_profile_id
 from stream_gov.reference.rows import ColumnValues, RowBatch
 
@@ -19,6 +20,7 @@ __all__ = [
     "RowBatch",
     "build_profile",
     "choose_layout",
+    "counting_plan",
     "profile_id",
     "split_profile_id",
 ]

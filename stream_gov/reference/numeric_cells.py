@@ -92,12 +92,18 @@ def atom_layout(counts: ValueCounts, *, center: float, scale: float) -> NumericL
     atoms = counts.values
     group_of_atom = _group_atoms(counts.counts)
     unseen = int(group_of_atom.max()) + 1
-    above = np.nextafter(atoms, np.inf)
-    edges = np.union1d(atoms, above[np.isfinite(above)])
+    edges = np.union1d(atoms, _just_above(atoms))
     groups = np.full(edges.size + 1, unseen, np.int64)
     # The cell of an atom is the one that begins at it: cell i + 1 for edge i.
     groups[np.searchsorted(edges, atoms) + 1] = group_of_atom
     return NumericLayout(edges=edges, groups=groups, center=center, scale=scale, atoms=atoms)
+
+
+def _just_above(atoms: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The next larger float of each atom: where its cell ends. The largest float has none."""
+    with np.errstate(over="ignore"):
+        above = np.nextafter(atoms, np.inf)
+    return above[np.isfinite(above)]
 
 
 def _group_atoms(counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -157,8 +163,7 @@ def quantile_layout(counts: ValueCounts, *, center: float, scale: float) -> Nume
     cell_weights = np.bincount(cell_of_rest, weights=weights, minlength=cuts.size + 1).astype(np.float64)
     group_of_cell = _equal_groups(cell_weights, n_groups, least=_MIN_GROUP_SHARE * n)
 
-    above = np.nextafter(atoms, np.inf)
-    edges = np.union1d(cuts, np.union1d(atoms, above[np.isfinite(above)]))
+    edges = np.union1d(cuts, np.union1d(atoms, _just_above(atoms)))
     # A cell between edges belongs to the quantile cell around it: that of its lower end.
     lower_ends = np.concatenate(([-np.inf], edges))
     groups = group_of_cell[np.searchsorted(cuts, lower_ends, side="right")]

@@ -51,7 +51,8 @@ class CovarianceSummary:
         for start in range(0, len(rows), _CHUNK):
             chunk = rows[start : start + _CHUNK]
             chunk = chunk[~np.isnan(chunk).any(axis=1)]
-            q = np.clip(np.rint((chunk - center) * (_RESOLUTION / scale)), -_CLIP, _CLIP)
+            with np.errstate(over="ignore"):  # a distance that no float holds is infinite here, and clipped
+                q = np.clip(np.rint((chunk - center) * (_RESOLUTION / scale)), -_CLIP, _CLIP)
             self.n += len(q)
             self.sums += q.sum(axis=0).astype(np.int64)
             self.cross += (q.T @ q).astype(np.int64)

@@ -58,7 +58,7 @@ class NumericLayout:
 
     def __post_init__(self) -> None:
         edges, groups = self.edges, self.groups
-        if edges.ndim != 1 or not np.all(np.isfinite(edges)) or np.any(np.diff(edges) <= 0):
+        if edges.ndim != 1 or not np.all(np.isfinite(edges)) or np.any(edges[1:] <= edges[:-1]):
             msg = f"edges must be finite and strictly increasing, got {edges!r}"
             raise ValueError(msg)
         if groups.shape != (edges.size + 1,) or groups.min() != 0 or len(np.unique(groups)) != groups.max() + 1:

@@ -79,8 +79,9 @@ class NumericSummary:
             self.maximum = high
         self.counts += np.bincount(layout.edges.searchsorted(values, side="right"), minlength=layout.n_cells)
         center, factor = layout.center, layout.factor
-        steps = values - center
-        steps *= factor
+        with np.errstate(over="ignore"):  # a distance that no float holds is infinite here, and clipped below
+            steps = values - center
+            steps *= factor
         np.rint(steps, out=steps)
         if max(abs(low - center), abs(high - center)) * factor < _FAST_BOUND:
             self.sum_q += int(steps.sum())
