@@ -105,6 +105,7 @@ class Driver:
         self._detector = Detector(self.catalog)
         self._state = PartitionState()
         self._replaced: list[ReferenceProfile] = []
+        self._replay: dict[str, Any] = {}
         self._make_intake()
 
     def _make_intake(self) -> None:
@@ -183,9 +184,17 @@ class Driver:
     def advance(self, to: str | int | datetime) -> None:
         """Move event time on without events: every partition says that nothing older than `to` will come."""
         self.cut()
-        for p in range(self._partitions):
-            offset = self._next_offset[p]
-            self.take(WatermarkRecord(_TOPIC, p, self._partitions, offset, offset, to_ms(to), idle=False))
+        if self._replay:
+            self._say_replayed_to(to_ms(to), ended=False)
+        else:
+            self._say_watermark(to_ms(to))
+
+    def begin_replay(self, name: str, *, from_time: str | int | datetime, until_time: str | int | datetime) -> None:
+        """Begin to replay old events: until :meth:`finish` the model has a clock of its own."""
+        self.cut()
+        self._replay = {"replay": name, "from_ms": to_ms(from_time), "until_ms": to_ms(until_time)}
+        self._last_event_ms = to_ms(until_time)
+        self._say_replayed_to(NO_WATERMARK, ended=False)
 
     def finish(self) -> None:
         """End the stream as a replay does: every window that holds an event closes for good."""
@@ -197,13 +206,24 @@ class Driver:
             every_ms=window.every_ms,
             allowed_lateness_ms=window.allowed_lateness,
         )
+        self._say_replayed_to(end, ended=True)
+        self._replay = {}
+
+    def _say_replayed_to(self, watermark_ms: int, *, ended: bool) -> None:
         for p in range(self._partitions):
             offset = self._next_offset[p]
             self._next_offset[p] = self._cut_from[p] = offset + 1
-            self.take(EndOfReplayRecord(self.monitor.model, _TOPIC, p, offset, offset + 1, end))
+            self.take(
+                EndOfReplayRecord(
+                    self.monitor.model, _TOPIC, p, offset, offset + 1, watermark_ms, ended=ended, **self._replay
+                )
+            )
+        self._say_watermark(NO_WATERMARK)
+
+    def _say_watermark(self, watermark_ms: int) -> None:
         for p in range(self._partitions):
             offset = self._next_offset[p]
-            self.take(WatermarkRecord(_TOPIC, p, self._partitions, offset - 1, offset, NO_WATERMARK, idle=False))
+            self.take(WatermarkRecord(_TOPIC, p, self._partitions, offset, offset, watermark_ms, idle=False))
 
     def take(self, record: SummaryRecord) -> Step:
         """Give the detector one record."""

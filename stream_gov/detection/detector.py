@@ -200,9 +200,7 @@ class Detector:
         if replay is None:
             return state.time.event_time()
         replayed = state.time.replay_time(replay.replayed_to)
-        if not state.time.has_ended(replay.ended):
-            return replayed
-        return max(replayed, state.time.event_time())
+        return max(replayed, state.time.event_time()) if replay.settled else replayed
 
     def _already_final(self, state: PartitionState, monitor: Monitor) -> int | None:
         """Return the end of the last window that a series which begins now can no longer fill."""
@@ -218,15 +216,27 @@ class Detector:
             for key, series in state.series.pop(model).items():
                 _forget(key, series, step)
             return
-        now = self._event_time(state, model)
+        replay = state.models.get(model)
+        if replay is not None and not replay.settled and state.time.has_ended(replay.ended):
+            # First everything that was replayed, by the clock of the replay; then live time, which may be years ahead: the time
+            # between is no silence of the model.
+            self._close_until(monitor, state, state.time.replay_time(replay.replayed_to), step)
+            replay.settled = True
+            step.updates[table_key("model", model)] = replay.to_bytes()
+            for series in state.series.get(model, {}).values():
+                series.last_event_end_ms = 0
+                series.wake_ms = NO_WATERMARK
+        self._close_until(monitor, state, self._event_time(state, model), step)
+
+    def _close_until(self, monitor: Monitor, state: PartitionState, now: int, step: Step) -> None:
         if now == NO_WATERMARK:
             return
-        of_model = state.series[model]
+        of_model = state.series.get(monitor.model, {})
         for key in sorted(k for k, series in of_model.items() if series.wake_ms <= now):
             if self._close_series(monitor, key, of_model[key], now, step):
                 del of_model[key]
         if not of_model:
-            del state.series[model]
+            state.series.pop(monitor.model, None)
 
     def _close_series(self, monitor: Monitor, key: SeriesKey, series: Series, now: int, step: Step) -> bool:
         """Revise and close what is due; True if the series has nothing left to remember."""

@@ -175,17 +175,21 @@ class ModelState:
     """By source partition how far it has come."""
     ended: set[tuple[str, int]] = field(default_factory=set)
     """Source partitions in which it is over."""
+    settled: bool = False
+    """It is over in all of them, and the model has gone back to the clock of live traffic."""
 
     def to_bytes(self) -> bytes:
         """Pack."""
         marks = [[t, p, mark, (t, p) in self.ended] for (t, p), mark in sorted(self.replayed_to.items())]
-        return _encoder.encode([STATE_FORMAT, self.replay, marks])
+        return _encoder.encode([STATE_FORMAT, self.replay, marks, self.settled])
 
     @classmethod
     def from_state(cls, state: list[Any]) -> ModelState:
         """Read what :meth:`to_bytes` packed, but for the format."""
-        replay, marks = state
-        return cls(replay, {(t, p): mark for t, p, mark, _ in marks}, {(t, p) for t, p, _, ended in marks if ended})
+        replay, marks, settled = state
+        return cls(
+            replay, {(t, p): mark for t, p, mark, _ in marks}, {(t, p) for t, p, _, ended in marks if ended}, settled
+        )
 
 
 @dataclass(slots=True)

@@ -51,7 +51,8 @@ class SourceWatermarks:
         """How far event time has come, in epoch milliseconds; `NO_WATERMARK` while a partition is still unheard of."""
         if not self.n_partitions:
             return NO_WATERMARK
-        active, idle = [], []
+        active: list[int] = []
+        idle: list[int] = []
         for topic, n_partitions in self.n_partitions.items():
             for partition in range(n_partitions):
                 source = self.sources.get((topic, partition))

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+from stream_gov.contracts import NO_WATERMARK, WatermarkRecord
+from stream_gov.detection import SourceWatermarks
+
+
+def mark(partition: int, to: int, watermark: int, *, idle: bool = False, n: int = 2) -> WatermarkRecord:
+    return WatermarkRecord("events", partition, n, max(0, to - 1), to, watermark, idle)
+
+
+def test_event_time_waits_until_every_partition_was_heard_of():
+    time = SourceWatermarks()
+    assert time.event_time() == NO_WATERMARK
+    time.update(mark(0, 5, 100))
+    assert time.event_time() == NO_WATERMARK
+    time.update(mark(1, 5, 80))
+    assert time.event_time() == 80
+
+
+def test_an_idle_partition_holds_nothing_up_until_it_speaks_again():
+    time = SourceWatermarks()
+    time.update(mark(0, 5, 100))
+    time.update(mark(1, 5, 80, idle=True))
+    assert time.event_time() == 100
+    time.update(mark(1, 6, 90))
+    assert time.event_time() == 90
+
+
+def test_where_all_are_idle_time_stands_at_the_furthest():
+    time = SourceWatermarks()
+    time.update(mark(0, 5, 100, idle=True))
+    time.update(mark(1, 5, 80, idle=True))
+    assert time.event_time() == 100
+
+
+def test_a_watermark_never_goes_back_and_an_old_worker_changes_nothing():
+    time = SourceWatermarks()
+    time.update(mark(0, 5, 100, n=1))
+    time.update(mark(0, 6, 50, n=1))
+    assert time.event_time() == 100
+    time.update(
+        mark(0, 3, 500, idle=True, n=1)
+    )  # its cut ends before what is done: from a worker that lost the partition
+    assert time.event_time() == 100
+    assert not time.sources[("events", 0)].idle
+
+
+def test_cuts_up_to_the_newest_are_repetitions():
+    time = SourceWatermarks()
+    time.update(mark(0, 5, 100, n=1))
+    assert time.is_repetition("events", 0, 5)
+    assert not time.is_repetition("events", 0, 6)
+    assert not time.is_repetition("events", 1, 5)
+
+
+def test_partitions_added_to_a_topic_are_waited_for():
+    time = SourceWatermarks()
+    time.update(mark(0, 5, 100, n=1))
+    time.update(mark(0, 6, 110, n=2))
+    assert time.event_time() == NO_WATERMARK
+    time.update(mark(1, 1, 105, n=2))
+    assert time.event_time() == 105
+
+
+def test_state_survives_packing():
+    time = SourceWatermarks()
+    time.update(mark(0, 5, 100))
+    time.update(mark(1, 7, 80, idle=True))
+    assert SourceWatermarks.from_state(time.to_state()) == time
