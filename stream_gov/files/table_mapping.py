@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from stream_gov.contracts import DataError
 from stream_gov.contracts.unknown_keys import nearest
-from stream_gov.decoding.counting_plan import PREDICTION_COLUMN, SCORE_COLUMN
+from stream_gov.decoding import PREDICTION_COLUMN, SCORE_COLUMN
 
 __all__ = ["TableColumns", "TableMapping"]
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from stream_gov.contracts import DataError, Monitor
-from stream_gov.decoding.counting_plan import PREDICTION_COLUMN, SCORE_COLUMN
+from stream_gov.decoding import PREDICTION_COLUMN, SCORE_COLUMN
 from stream_gov.files.csv_source import CsvSource
 from stream_gov.files.event_times import EventTimes
 from stream_gov.files.parquet_source import ParquetSource

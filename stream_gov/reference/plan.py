@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from stream_gov.contracts import Monitor
-from stream_gov.decoding.counting_plan import CountingPlan
+from stream_gov.decoding import CountingPlan
 from stream_gov.reference.profile import ReferenceProfile
 
 __all__ = ["counting_plan"]

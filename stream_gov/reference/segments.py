@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -17,6 +18,7 @@ __all__ = ["SegmentScan", "Segmenter"]
 MISSING = "(missing)"
 OTHER = "(other)"
 _NAMES_CAPACITY = 20_000
+_LARGEST_EXACT = 2.0**53
 
 
 def segment_names(batch: RowBatch, columns: tuple[str, ...]) -> list[str]:
@@ -41,9 +43,19 @@ def _categories(batch: RowBatch, column: str) -> list[str]:
 def _category(value: Any) -> str:
     if type(value) is str:
         return category_name(value)
-    if value is None or value != value:
-        return MISSING
-    return category_name(value) if type(value) in (bool, int, float) else OTHER
+    if type(value) not in (bool, int, float):
+        return MISSING if value is None else OTHER
+    number = _as_float(value)
+    if not math.isfinite(number):
+        return MISSING if number != number else OTHER
+    return category_name(value if abs(number) <= _LARGEST_EXACT else number)
+
+
+def _as_float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 class SegmentScan:
