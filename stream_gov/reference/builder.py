@@ -243,7 +243,8 @@ class ProfileBuilder:
             layout=layout,
             segments={segment: self._panes[segment] for segment in sorted(self._panes)},
             segment_columns=self._segments,
-            sketches={column: scan.sketch for column, scan in self._scans.items()},
+            # Not of a column that looks like an id: its most frequent values would be nothing but ids.
+            sketches={column: self._scans[column].sketch for column in layout.columns},
             n_rows=self._n_rows,
             data_hash=self._hash.hexdigest(),
             source=source,

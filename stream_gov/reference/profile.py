@@ -79,7 +79,7 @@ class ReferenceProfile:
     segment_columns: tuple[tuple[str, ...], ...] = ()
     """Definitions of the segments, by feature columns."""
     sketches: dict[str, ColumnSketch] = field(default_factory=dict)
-    """By column: types, quantiles, frequent values; also of columns that are not in the layout."""
+    """By column of the layout: types, quantiles, frequent values."""
     n_rows: int
     data_hash: str
     """Of the values in the order of the rows, the same for each file format: see :class:`~stream_gov.reference.DataHash`."""
