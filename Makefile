@@ -10,7 +10,7 @@ SHELL = /bin/sh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev demo test lint format types layers bench schemas lock clean
+.PHONY: help setup setup-dev demo test lint format bench schemas lock clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of"

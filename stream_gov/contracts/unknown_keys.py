@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
 
 __all__ = ["describe_validation_error", "model_in", "nearest"]
 
@@ -85,15 +84,12 @@ _WORDS = {
 """What pydantic's errors mean to someone who wrote YAML and knows no Python types; by the error's type."""
 
 
-def _in_words(error: ErrorDetails, model: type[BaseModel]) -> str:
-    kind = error["type"]
+def _in_words(kind: str, context: Mapping[str, Any], known_inside: Sequence[str]) -> str | None:
     if kind in {"model_type", "model_attributes_type"}:
-        keys = ", ".join(f"`{key}`" for key in _keys_at(model, (*error["loc"], "")))
+        keys = ", ".join(f"`{key}`" for key in known_inside)
         return f"a mapping with the keys {keys} is expected"
     words = _WORDS.get(kind)
-    if words is None:
-        return error["msg"].removeprefix("Value error, ")
-    return words.format(**error.get("ctx", {}))
+    return None if words is None else words.format(**context)
 
 
 def describe_validation_error(
@@ -112,7 +108,8 @@ def describe_validation_error(
         elif e["type"] == "missing":
             what = "this key is required"
         else:
-            what = _in_words(e, model)
+            words = _in_words(e["type"], e.get("ctx", {}), _keys_at(model, (*path, "")))
+            what = e["msg"].removeprefix("Value error, ") if words is None else words
             given = repr(e["input"])
             if e["type"] != "value_error" and len(given) < 60:
                 what += f", got {given}"
