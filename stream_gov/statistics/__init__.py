@@ -1,0 +1,50 @@
+"""Pure functions of two summaries: how far a window is from its reference, whether that is more than chance, and the verdict."""
+
+from __future__ import annotations
+
+from stream_gov.statistics.calibrated import jensen_shannon_p_value, psi_p_value
+from stream_gov.statistics.catalogue import STATISTICS, Statistic
+from stream_gov.statistics.chi_squared import chi_squared, chi_squared_degrees_of_freedom, chi_squared_p_value
+from stream_gov.statistics.columns import missing_column_names, missing_columns, new_columns
+from stream_gov.statistics.decision import Decision, decide
+from stream_gov.statistics.jensen_shannon import jensen_shannon, jensen_shannon_divergence
+from stream_gov.statistics.kolmogorov_smirnov import ks_p_value, ks_statistic
+from stream_gov.statistics.l_infinity import l_infinity
+from stream_gov.statistics.mean_shift import mean_shift, mean_shift_p_value
+from stream_gov.statistics.psi import PSI_FLOOR, psi
+from stream_gov.statistics.share_rise import share_rise_p_value
+from stream_gov.statistics.shares import missing_share, type_error_share, unseen_share, unseen_share_p_value
+from stream_gov.statistics.spread_shift import spread_shift, spread_shift_p_value
+from stream_gov.statistics.wasserstein import wasserstein
+
+__all__ = [
+    "PSI_FLOOR",
+    "STATISTICS",
+    "Decision",
+    "Statistic",
+    "chi_squared",
+    "chi_squared_degrees_of_freedom",
+    "chi_squared_p_value",
+    "decide",
+    "jensen_shannon",
+    "jensen_shannon_divergence",
+    "jensen_shannon_p_value",
+    "ks_p_value",
+    "ks_statistic",
+    "l_infinity",
+    "mean_shift",
+    "mean_shift_p_value",
+    "missing_column_names",
+    "missing_columns",
+    "missing_share",
+    "new_columns",
+    "psi",
+    "psi_p_value",
+    "share_rise_p_value",
+    "spread_shift",
+    "spread_shift_p_value",
+    "type_error_share",
+    "unseen_share",
+    "unseen_share_p_value",
+    "wasserstein",
+]

@@ -1,0 +1,140 @@
+"""From a statistic to a verdict: the rule of a check applied to a reference and a window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from stream_gov.contracts import Check, ConfigurationError, Verdict
+from stream_gov.statistics.catalogue import Statistic
+from stream_gov.summaries import ColumnSummary, PaneSummary
+
+__all__ = ["Decision", "decide"]
+
+Summary = ColumnSummary | PaneSummary
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """What one check says of one column (or model) in one window, and all that it rests on."""
+
+    value: float
+    """In the statistic's unit; `nan` where it is undefined. Also given where there were too few events to judge it."""
+    rule: str
+    """`threshold`, `p_value` or `calibrated`."""
+    threshold: float | None
+    p_value: float | None
+    """Under the rules `p_value` and `calibrated`, unless the verdict is `insufficient`."""
+    level: float | None
+    """Chance of a false alarm that the rule states: drift if `p_value < level`."""
+    tolerance: float | None
+    n_reference: int
+    n_window: int
+    verdict: Verdict
+    reason: str
+    """Why `insufficient`, in words; otherwise empty."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Judgement:
+    drift: bool
+    p_value: float | None
+
+
+def decide(statistic: Statistic, reference: Summary, window: Summary, check: Check, min_events: int) -> Decision:
+    """Compare a window with its reference by one check.
+
+    Parameters
+    ----------
+    statistic
+        Of the catalogue; the one that the check names.
+    reference, window
+        Summaries of one layout: of a column for a statistic of columns, of a pane for a statistic of the model.
+    check
+        The rule: drift if the value (its size where it is signed) is greater than `threshold`; or if the p-value of "no change" is below
+        `p_value`; or if that of "within `tolerance`" is below `level`.
+    min_events
+        Smallest sample that is judged, on either side.
+
+    Returns
+    -------
+    The verdict is `insufficient` if a sample is smaller than `min_events` or the value is undefined, and then `reason` says so.
+
+    Raises
+    ------
+    ConfigurationError
+        The statistic has no test for the rule of the check.
+    """
+    n_reference, n_window = statistic.sample_sizes(reference, window)
+    value = statistic.compute(reference, window)
+    reason = _why_insufficient(statistic, value, n_reference, n_window, min_events)
+    judgement = _Judgement(drift=False, p_value=None)
+    if not reason:
+        judgement = _RULES[check.rule](statistic, value, reference, window, check)
+        if judgement.p_value is not None and math.isnan(judgement.p_value):
+            reason = f"the test of {statistic.name} is undefined: {statistic.undefined}"
+    verdict = Verdict.DRIFT if judgement.drift else Verdict.STABLE
+    return Decision(
+        value=value,
+        rule=check.rule,
+        threshold=check.threshold,
+        p_value=None if reason else judgement.p_value,
+        level=check.test_level,
+        tolerance=check.tolerance,
+        n_reference=n_reference,
+        n_window=n_window,
+        verdict=Verdict.INSUFFICIENT if reason else verdict,
+        reason=reason,
+    )
+
+
+def _why_insufficient(statistic: Statistic, value: float, n_reference: int, n_window: int, min_events: int) -> str:
+    what = "valid values" if statistic.scope == "column" and statistic.counts == "values" else "events"
+    if n_reference == 0:
+        return f"the reference has no {what}"
+    for name, n in (("window", n_window), ("reference", n_reference)):
+        if n < min_events:
+            return f"the {name} has {n} {what}, fewer than min_events = {min_events}"
+    if math.isnan(value):
+        return f"{statistic.name} is undefined: {statistic.undefined}"
+    return ""
+
+
+def _beyond_threshold(
+    statistic: Statistic, value: float, reference: Summary, window: Summary, check: Check
+) -> _Judgement:
+    del reference, window
+    if check.threshold is None:
+        msg = f"a check of {statistic.name} by threshold needs one; set `threshold`"
+        raise ConfigurationError(msg)
+    return _Judgement((abs(value) if statistic.signed else value) > check.threshold, None)
+
+
+def _unlikely_without_change(
+    statistic: Statistic, value: float, reference: Summary, window: Summary, check: Check
+) -> _Judgement:
+    del value
+    if statistic.p_value is None or check.p_value is None:
+        msg = f"{statistic.name} has no p-value; use `threshold`"
+        raise ConfigurationError(msg)
+    p_value = statistic.p_value(reference, window)
+    return _Judgement(p_value < check.p_value, p_value)
+
+
+def _unlikely_within_tolerance(
+    statistic: Statistic, value: float, reference: Summary, window: Summary, check: Check
+) -> _Judgement:
+    del value
+    if statistic.calibrated is None or check.tolerance is None or check.test_level is None:
+        msg = f"{statistic.name} has no calibrated test; use `threshold`"
+        raise ConfigurationError(msg)
+    p_value = statistic.calibrated(reference, window, check.tolerance)
+    return _Judgement(p_value < check.test_level, p_value)
+
+
+_RULES: dict[str, Callable[[Statistic, float, Summary, Summary, Check], _Judgement]] = {
+    "threshold": _beyond_threshold,
+    "p_value": _unlikely_without_change,
+    "calibrated": _unlikely_within_tolerance,
+}
