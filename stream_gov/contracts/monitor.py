@@ -45,9 +45,21 @@ STATISTIC_NAMES = (
 
 MODEL_STATISTICS = frozenset({"new_columns", "missing_columns"})
 P_VALUE_STATISTICS = frozenset(
-    {"psi", "ks", "chi_squared", "mean_shift", "spread_shift", "missing_share", "type_error_share", "unseen_share"}
+    {
+        "psi",
+        "jensen_shannon",
+        "ks",
+        "chi_squared",
+        "mean_shift",
+        "spread_shift",
+        "missing_share",
+        "type_error_share",
+        "unseen_share",
+    }
 )
-CALIBRATED_STATISTICS = frozenset({"psi", "mean_shift", "missing_share", "type_error_share", "unseen_share"})
+CALIBRATED_STATISTICS = frozenset(
+    {"psi", "jensen_shannon", "ks", "mean_shift", "missing_share", "type_error_share", "unseen_share"}
+)
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 _REFERENCE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(@[1-9][0-9]*)?$"

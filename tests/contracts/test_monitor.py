@@ -160,7 +160,10 @@ def test_monitor_with_every_key_is_read():
         ),
         ({"checks": [{"statistic": "psi", "level": 0.1}]}, "checks[0]: check of psi needs exactly one rule"),
         ({"checks": [{"statistic": "wasserstein", "p_value": 0.1}]}, "checks[0]: wasserstein has no p-value; use"),
-        ({"checks": [{"statistic": "ks", "tolerance": 0.1}]}, "checks[0]: ks has no calibrated test; use `threshold`"),
+        (
+            {"checks": [{"statistic": "l_infinity", "tolerance": 0.1}]},
+            "checks[0]: l_infinity has no calibrated test; use `threshold`",
+        ),
         (
             {"checks": [{"statistic": "new_columns", "threshold": 0, "columns": ["a"]}]},
             "checks[0]: new_columns is of the",
