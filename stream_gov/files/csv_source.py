@@ -52,9 +52,12 @@ class CsvSource:
 
     def _header(self) -> list[str]:
         try:
-            with self._open_text() as lines:
+            # A later line that is no UTF-8 is told when it is read, with its number.
+            with self._open_text(errors="surrogateescape") as lines:
                 header = next(csv.reader(lines), None)
-        except (OSError, EOFError, UnicodeDecodeError, csv.Error) as err:
+            for name in header or ():
+                name.encode()
+        except (OSError, EOFError, UnicodeError, csv.Error) as err:
             msg = f"{self.path}: the header cannot be read: {err}; a CSV file is UTF-8 text with the columns' names in its first line"
             raise DataError(msg) from err
         if not header:
@@ -66,19 +69,35 @@ class CsvSource:
             raise DataError(msg)
         return header
 
-    def _open_text(self) -> IO[str]:
+    def _open_text(self, errors: str = "strict") -> IO[str]:
         if self.path.suffix == ".gz":
-            return gzip.open(self.path, "rt", encoding="utf-8-sig", newline="")
-        return self.path.open(encoding="utf-8-sig", newline="")
+            return gzip.open(self.path, "rt", encoding="utf-8-sig", errors=errors, newline="")
+        return self.path.open(encoding="utf-8-sig", errors=errors, newline="")
 
     @cached_property
     def scans(self) -> dict[str, CsvColumnScan]:
         """Kinds of fields of every column, from a pass over the whole file."""
         scans = {name: CsvColumnScan() for name in self.columns}
+        last: dict[str, str] = {}
         for first_row, batch in self._read({}):
             for name, column in zip(batch.schema.names, batch.columns, strict=True):
                 scans[name].update(column, first_row)
+            last = batch.slice(batch.num_rows - 1).to_pylist()[0]
+        if any("\n" in text for text in last.values()):
+            self._check_last_quote()
         return scans
+
+    def _check_last_quote(self) -> None:
+        """Refuse a file that ends inside quotes: Arrow takes all that follows a lone quote as one field."""
+        try:
+            with self._open_text() as lines:
+                for _ in (reader := csv.reader(lines, strict=True)):
+                    pass
+        except csv.Error as err:
+            msg = (
+                f"{self.path}:{reader.line_num}: the file ends inside a quoted field ({err}); a quote lacks its partner"
+            )
+            raise DataError(msg) from err
 
     @cached_property
     def n_rows(self) -> int:
