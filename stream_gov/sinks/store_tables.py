@@ -1,0 +1,150 @@
+"""The tables of the store, and how messages stand in them. `docs/sinks.md` describes them for those who query them by SQL."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    RowMapping,
+    Select,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    and_,
+    func,
+    select,
+)
+
+from stream_gov.contracts import Alert, Result
+
+__all__ = [
+    "ALERT_EVENTS",
+    "RESULTS",
+    "SCHEMA",
+    "SCHEMA_VERSION",
+    "TABLES",
+    "alert_of",
+    "current_alerts",
+    "result_of",
+    "row_of_alert",
+    "row_of_result",
+]
+
+SCHEMA_VERSION = 1
+"""Raised when the tables change so that an earlier release can no longer use them."""
+
+TABLES = MetaData()
+
+SCHEMA = Table(
+    "stream_gov_schema",
+    TABLES,
+    # one row: the fixed key keeps two workers that start together from adding two
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("version", Integer, nullable=False),
+)
+
+RESULTS = Table(
+    "results",
+    TABLES,
+    Column("id", String(64), primary_key=True),
+    Column("monitor", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("segment", Text, nullable=False),
+    Column("column", Text, nullable=False),
+    Column("statistic", Text, nullable=False),
+    Column("window_start_ms", BigInteger, nullable=False),
+    Column("window_end_ms", BigInteger, nullable=False),
+    Column("revision", BigInteger, nullable=False),
+    Column("value", Float(53)),
+    Column("rule", Text, nullable=False),
+    Column("threshold", Float(53)),
+    Column("p_value", Float(53)),
+    Column("level", Float(53)),
+    Column("tolerance", Float(53)),
+    Column("n_reference", BigInteger, nullable=False),
+    Column("n_window", BigInteger, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("events", BigInteger, nullable=False),
+    Column("late", BigInteger, nullable=False),
+    Column("rejected", BigInteger, nullable=False),
+    Index("results_by_window", "model", "window_end_ms"),
+    Index("results_by_column", "model", "column", "statistic", "window_end_ms"),
+)
+
+ALERT_EVENTS = Table(
+    "alert_events",
+    TABLES,
+    Column("id", String(64), primary_key=True),
+    Column("alert_id", String(64), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("change", Text, nullable=False),
+    Column("status", Text, nullable=False),
+    Column("monitor", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("segment", Text, nullable=False),
+    Column("reference", Text, nullable=False),
+    Column("opened_window_start_ms", BigInteger, nullable=False),
+    Column("opened_window_end_ms", BigInteger, nullable=False),
+    Column("window_start_ms", BigInteger, nullable=False),
+    Column("window_end_ms", BigInteger, nullable=False),
+    Column("n_windows", BigInteger, nullable=False),
+    Column("causes", Text, nullable=False),  # JSON
+    Column("columns", Text, nullable=False),  # JSON
+    Column("message", Text, nullable=False),
+    UniqueConstraint("alert_id", "sequence", name="alert_events_by_alert"),
+    Index("alert_events_by_model", "model", "opened_window_start_ms"),
+)
+
+
+def current_alerts() -> Select[Any]:
+    """Each alert as its last change left it."""
+    last = (
+        select(ALERT_EVENTS.c.alert_id, func.max(ALERT_EVENTS.c.sequence).label("sequence"))
+        .group_by(ALERT_EVENTS.c.alert_id)
+        .subquery("last")
+    )
+    return select(ALERT_EVENTS).join(
+        last, and_(ALERT_EVENTS.c.alert_id == last.c.alert_id, ALERT_EVENTS.c.sequence == last.c.sequence)
+    )
+
+
+def row_of_result(result: Result) -> dict[str, Any]:
+    """Row of `results`; keys are the fields of the message."""
+    row = msgspec.structs.asdict(result)
+    row["verdict"] = result.verdict.value
+    return row
+
+
+def result_of(row: RowMapping) -> Result:
+    """Message of a row of `results`."""
+    return msgspec.convert({name: row[name] for name in Result.__struct_fields__}, Result)
+
+
+def row_of_alert(alert: Alert) -> dict[str, Any]:
+    """Row of `alert_events`; keys are the fields of the message."""
+    row = msgspec.structs.asdict(alert)
+    row["change"] = alert.change.value
+    row["status"] = alert.status.value
+    row["causes"] = msgspec.json.encode(alert.causes).decode()
+    row["columns"] = msgspec.json.encode(alert.columns).decode()
+    return row
+
+
+def alert_of(row: RowMapping) -> Alert:
+    """Message of a row of `alert_events`."""
+    fields = {name: row[name] for name in Alert.__struct_fields__}
+    for name in ("causes", "columns"):
+        fields[name] = msgspec.json.decode(fields[name])
+    return msgspec.convert(fields, Alert)
