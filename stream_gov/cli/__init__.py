@@ -1,0 +1,1 @@
+"""The `stream-gov` command: each subcommand parses, calls the library, and prints."""

@@ -1,0 +1,163 @@
+"""`stream-gov backtest`: would this have paged?"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stream_gov.cli.options import (
+    EventIdColumn,
+    FromTime,
+    IgnoredColumns,
+    ModelVersion,
+    MonitorFile,
+    PredictionColumn,
+    Rows,
+    ScoreColumns,
+    StateDir,
+    TimestampColumn,
+    UntilTime,
+    VersionColumn,
+)
+from stream_gov.cli.output import note, warning
+from stream_gov.cli.session import open_table, read_monitor, read_profile, read_settings
+from stream_gov.contracts import Alert, ConfigurationError, DataError, Result
+
+if TYPE_CHECKING:
+    from stream_gov.cli.record_lines import RecordLines
+    from stream_gov.detection import BacktestTotals
+
+__all__ = ["backtest"]
+
+_REJECTIONS_SHOWN = 5
+
+
+def backtest(
+    data: Annotated[Path, typer.Argument(metavar="FILE", help="Past events, one a row: .csv, .csv.gz or .parquet.")],
+    monitor: MonitorFile,
+    reference: Annotated[
+        str | None,
+        typer.Option(
+            "--reference",
+            "-r",
+            metavar="NAME[@REV]",
+            help="What to compare with; or a .sgref file. Default: the monitor's `reference`.",
+            show_default=False,
+        ),
+    ] = None,
+    json_out: Annotated[
+        Path | None,
+        typer.Option(
+            "--json",
+            metavar="OUT",
+            help="Write results and alerts to this file, one JSON object a line; - is standard output.",
+            show_default=False,
+        ),
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option(
+            "--picture", metavar="OUT.html", help="Draw drift over time into this HTML file.", show_default=False
+        ),
+    ] = None,
+    timestamp: TimestampColumn = None,
+    prediction: PredictionColumn = None,
+    score: ScoreColumns = None,
+    version_column: VersionColumn = None,
+    model_version: ModelVersion = None,
+    event_id: EventIdColumn = None,
+    ignore: IgnoredColumns = None,
+    rows: Rows = None,
+    from_time: FromTime = None,
+    until_time: UntilTime = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Run a monitor over past events, without a broker: the same results and alerts as a live run of the same events.
+
+    With --json each line has a `type`, `result` or `alert`, and the fields of its contract as on the topic: a window revised by
+    late events has a line for every revision.
+    """
+    from stream_gov.cli.alert_table import print_alerts
+    from stream_gov.cli.row_choice import RowChoice
+    from stream_gov.detection import BacktestTotals
+    from stream_gov.detection import backtest as run_backtest
+
+    settings = read_settings(state_dir=state_dir)
+    watched = read_monitor(monitor)
+    named = reference or watched.reference
+    if named is None:
+        msg = f"{monitor}: reference: the monitor names none, so there is nothing to compare with; add one, or give --reference"
+        raise ConfigurationError(msg)
+    profile = read_profile(settings, named)
+    table = open_table(
+        data,
+        watched,
+        profile,
+        timestamp=timestamp,
+        prediction=prediction,
+        scores=score,
+        version_column=version_column,
+        model_version=model_version,
+        event_id=event_id,
+        ignore=ignore,
+    )
+    choice = RowChoice.from_flags(rows, from_time, until_time)
+    events = ((moment, message) for moment, _, message in choice.events(table, watched.model))
+    totals = BacktestTotals()
+    started = time.monotonic()
+    alerts: list[Alert] = []
+    results: list[Result] = []  # only for the picture, or they would fill the memory for nothing
+    with _lines(json_out) as lines:
+        for record in run_backtest(
+            events, watched, profile, out_of_orderness_ms=settings.out_of_orderness, totals=totals
+        ):
+            if isinstance(record, Alert):
+                alerts.append(record)
+            elif picture is not None:
+                results.append(record)
+            if lines is not None:
+                lines.write(record)
+    for notice in table.notices:
+        note(f"{data}: {notice}")
+    _report(totals, time.monotonic() - started)
+    to_stdout = json_out is not None and str(json_out) == "-"
+    if not to_stdout:
+        print_alerts(alerts)
+    if picture is not None:
+        from stream_gov.files.drift_picture import drift_picture
+
+        _write_text(picture, drift_picture(results, alerts, title=f"Drift of {watched.model}"))
+        note(f"picture: {picture}")
+    if json_out is not None and not to_stdout:
+        note(f"results and alerts: {json_out}")
+
+
+def _lines(path: Path | None) -> contextlib.AbstractContextManager[RecordLines | None]:
+    from stream_gov.cli.record_lines import RecordLines
+
+    return contextlib.nullcontext() if path is None else RecordLines(path)
+
+
+def _report(totals: BacktestTotals, seconds: float) -> None:
+    rate = totals.events / max(seconds, 1e-9)
+    note(f"{totals.events:,} events in {seconds:.1f} s ({rate:,.0f}/s), {totals.windows_closed:,} windows closed")
+    if not totals.n_rejected:
+        return
+    warning(f"{totals.n_rejected:,} events were rejected; live they would go to the dead-letter topic:")
+    for rejection in totals.rejections[:_REJECTIONS_SHOWN]:
+        note(f"  row {rejection.offset}: {rejection.reason.value}: {rejection.detail}")
+    if totals.n_rejected > _REJECTIONS_SHOWN:
+        note(f"  and {totals.n_rejected - _REJECTIONS_SHOWN:,} more")
+
+
+def _write_text(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as err:
+        msg = f"{path}: the picture cannot be written: {err.strerror}; name another file"
+        raise DataError(msg) from err

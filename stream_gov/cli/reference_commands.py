@@ -1,0 +1,234 @@
+"""`stream-gov reference build|show|list`."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stream_gov.cli.groups import Command, examples, new_app
+from stream_gov.cli.options import (
+    AsJson,
+    EventIdColumn,
+    FromTime,
+    IgnoredColumns,
+    ModelVersion,
+    MonitorFile,
+    PredictionColumn,
+    Rows,
+    ScoreColumns,
+    StateDir,
+    TimestampColumn,
+    UntilTime,
+    VersionColumn,
+)
+from stream_gov.cli.output import note, print_table, warning
+from stream_gov.cli.session import open_table, read_monitor, read_profile, read_settings, state_of
+from stream_gov.contracts import ConfigurationError, DataError
+
+if TYPE_CHECKING:
+    from stream_gov.cli.row_choice import RowChoice
+    from stream_gov.contracts import Monitor
+    from stream_gov.files import TabularFile
+    from stream_gov.reference import ReferenceProfile
+
+__all__ = ["app"]
+
+app = new_app(
+    help="References: what the model's data looked like when it was trained.",
+    epilog=examples("stream-gov reference build prices.csv --monitor monitor.yaml --until 2026-02-01"),
+)
+
+
+@app.command(
+    cls=Command,
+    epilog=examples(
+        "stream-gov reference build prices.csv --monitor monitor.yaml --timestamp when --until 2026-02-01",
+        "stream-gov reference build train.parquet -m monitor.yaml --prediction label --model-version 3",
+    ),
+)
+def build(
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="CSV or Parquet file: .csv, .csv.gz or .parquet.")],
+    monitor: MonitorFile,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            "--name",
+            help="Name of the reference. Default: the one that the monitor's `reference` names.",
+            show_default=False,
+        ),
+    ] = None,
+    model_version: ModelVersion = None,
+    timestamp: TimestampColumn = None,
+    prediction: PredictionColumn = None,
+    score: ScoreColumns = None,
+    version_column: VersionColumn = None,
+    event_id: EventIdColumn = None,
+    ignore: IgnoredColumns = None,
+    rows: Rows = None,
+    from_time: FromTime = None,
+    until_time: UntilTime = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="Write the reference to this file (.sgref), not into the state directory.",
+            show_default=False,
+        ),
+    ] = None,
+    state_dir: StateDir = None,
+) -> None:
+    """Build a reference from the rows a model was trained on.
+
+    The monitor says which columns and segments are wanted. Each build gets a revision of its own, one more than the newest; a
+    revision is never changed. `stream-gov monitor apply` publishes it.
+    """
+    from stream_gov.cli.row_choice import RowChoice
+
+    settings = read_settings(state_dir=state_dir)
+    wanted = read_monitor(monitor)
+    if out is not None and out.suffix != ".sgref":
+        msg = f"--out {out}: a reference file ends in .sgref; write {out.with_suffix('.sgref')}"
+        raise ConfigurationError(msg)
+    table = open_table(
+        data,
+        wanted,
+        timestamp=timestamp,
+        prediction=prediction,
+        scores=score,
+        version_column=version_column,
+        model_version=model_version,
+        event_id=event_id,
+        ignore=ignore,
+    )
+    choice = RowChoice.from_flags(rows, from_time, until_time)
+    chosen_name = name or _name_in(wanted, monitor)
+    state = state_of(settings)
+    profile = _build(table, wanted, choice, chosen_name, state.next_revision(chosen_name))
+    if out is not None:
+        _write(out, profile.to_bytes())
+        path = out
+    else:
+        path = state.save_profile(profile)
+    _print_profile(profile)
+    for notice in table.notices:
+        note(f"{data}: {notice}")
+    _warn_of_pinned_revision(wanted, monitor, profile)
+    typer.echo(f"\nwrote {path}")
+
+
+def _build(table: TabularFile, monitor: Monitor, choice: RowChoice, name: str, revision: int) -> ReferenceProfile:
+    from rich.console import Console
+
+    from stream_gov.reference import ProfileBuilder, build_profile
+
+    where = f", {choice.text}" if choice.text else ""
+    console = Console(stderr=True)
+    with console.status(f"reading {table.path} twice: to find types and cells, then to count"):
+        return build_profile(
+            lambda: choice.batches(table),
+            ProfileBuilder.for_monitor(monitor),
+            name=name,
+            revision=revision,
+            model=monitor.model,
+            version=None if table.columns.version is not None else table.mapping.model_version,
+            source=f"{table.path.name}{where}",
+            created_ms=time.time_ns() // 1_000_000,
+        )
+
+
+def _name_in(monitor: Monitor, path: Path) -> str:
+    if monitor.reference is None:
+        msg = f"{path}: reference: the monitor names none; add `reference: {monitor.name}-base` to it, or give --name"
+        raise ConfigurationError(msg)
+    return monitor.reference.partition("@")[0]
+
+
+def _warn_of_pinned_revision(monitor: Monitor, path: Path, profile: ReferenceProfile) -> None:
+    named = monitor.reference
+    if named is not None and named not in (profile.name, profile.id):
+        warning(f"{path} compares with {named}, and this is {profile.id}; to use it write `reference: {profile.id}`")
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as err:
+        msg = f"{path}: the reference cannot be written: {err.strerror}; name another file"
+        raise DataError(msg) from err
+
+
+@app.command(
+    cls=Command,
+    epilog=examples("stream-gov reference show prices-base", "stream-gov reference show prices-base@2 --json"),
+)
+def show(
+    reference: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME[@REV]", help="A reference, its newest revision if none is given; or a .sgref file."
+        ),
+    ],
+    as_json: AsJson = False,
+    state_dir: StateDir = None,
+) -> None:
+    """Show a reference: every column with its kind, missing values, moments, quantiles or categories, and its shape."""
+    from stream_gov.cli.profile_table import describe_profile
+
+    profile = read_profile(read_settings(state_dir=state_dir), reference)
+    if as_json:
+        typer.echo(json.dumps(describe_profile(profile), indent=2, ensure_ascii=False))
+    else:
+        _print_profile(profile)
+
+
+def _print_profile(profile: ReferenceProfile) -> None:
+    from stream_gov.cli.profile_table import heading_lines, table_rows
+
+    for line in heading_lines(profile):
+        typer.echo(line)
+    typer.echo("")
+    columns = ("column", "kind", "type", "missing", "mean", "sd", "shape", "min | 5 25 50 75 95 % | max, or shares")
+    print_table(columns, table_rows(profile), right=("missing", "mean", "sd"))
+    for name, reason in profile.ignored.items():
+        note(f"{name} is not watched: {reason}")
+    for text in profile.warnings:
+        warning(text)
+
+
+@app.command("list", cls=Command, epilog=examples("stream-gov reference list --json | jq -r .id"))
+def list_references(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line instead of a table.")] = False,
+    state_dir: StateDir = None,
+) -> None:
+    """List the references in the state directory."""
+    from stream_gov.cli.profile_table import describe_profile
+
+    state = state_of(read_settings(state_dir=state_dir))
+    rows = []
+    for profile_id in state.profile_ids():
+        try:
+            profile = state.load_profile(profile_id)
+        except DataError as err:  # one bad file does not hide the others
+            warning(str(err))
+            continue
+        if as_json:
+            described = describe_profile(profile)
+            typer.echo(json.dumps({**described, "columns": [c["column"] for c in described["columns"]]}))
+        else:
+            built = time.strftime("%Y-%m-%d %H:%MZ", time.gmtime(profile.created_ms / 1_000))
+            n_columns = str(len(profile.layout.columns))
+            rows.append(
+                (profile.id, profile.model, profile.version, f"{profile.n_rows:,}", n_columns, built, profile.source)
+            )
+    if rows:
+        print_table(
+            ("reference", "model", "version", "rows", "columns", "built", "source"), rows, right=("rows", "columns")
+        )
+    elif not as_json:
+        note(f"no references in {state.references}; build one with `stream-gov reference build`")

@@ -1,0 +1,138 @@
+"""What a command works with: settings from file, environment and flags, the broker, the state directory, the files it was given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from stream_gov.contracts import ConfigurationError, Monitor
+
+if TYPE_CHECKING:
+    from stream_gov.files import TabularFile
+    from stream_gov.files.state_directory import StateDirectory
+    from stream_gov.reference import ReferenceProfile
+    from stream_gov.settings import Settings
+
+__all__ = ["find_broker", "open_table", "read_monitor", "read_profile", "read_settings", "state_of", "with_broker"]
+
+
+def read_settings(**flags: Any) -> Settings:
+    """Read file, environment and flags, of which the later win; a flag that is None was not given."""
+    from stream_gov.settings import load_settings
+
+    return load_settings(**flags)
+
+
+def state_of(settings: Settings) -> StateDirectory:
+    """Return the state directory that the settings name."""
+    from stream_gov.files.state_directory import StateDirectory
+
+    return StateDirectory(settings.state_dir)
+
+
+def find_broker(settings: Settings) -> Settings | None:
+    """Fill in the broker: that of the settings, else the embedded one of a running `stream-gov up`; None if there is neither."""
+    if settings.bootstrap:
+        return settings
+    running = state_of(settings).running_broker()
+    return None if running is None else settings.model_copy(update={"bootstrap": running.bootstrap})
+
+
+def with_broker(settings: Settings) -> Settings:
+    """Fill in the broker, see :func:`find_broker`.
+
+    Raises
+    ------
+    ConfigurationError
+        None is named and none runs.
+    """
+    found = find_broker(settings)
+    if found is None:
+        msg = (
+            f"no broker: the setting `bootstrap` is empty and no embedded broker runs (nothing in {state_of(settings).broker}); "
+            "start `stream-gov up` in another terminal, or give --bootstrap HOST:PORT (STREAM_GOV_BOOTSTRAP)"
+        )
+        raise ConfigurationError(msg)
+    return found
+
+
+def read_monitor(path: Path) -> Monitor:
+    """Read a monitor file.
+
+    Raises
+    ------
+    ConfigurationError
+        It is not there, or wrong.
+    """
+    return Monitor.from_yaml(read_text(path), source=str(path))
+
+
+def read_text(path: Path) -> str:
+    """Read the text of a monitor file.
+
+    Raises
+    ------
+    ConfigurationError
+        It is not there, or is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as err:
+        msg = f"{path}: there is no such monitor file; write one (docs/monitor.md says how) or name another"
+        raise ConfigurationError(msg) from err
+    except UnicodeDecodeError as err:
+        msg = f"{path}: this is no text in UTF-8 ({err.reason} at byte {err.start}); name a monitor file"
+        raise ConfigurationError(msg) from err
+    except OSError as err:
+        msg = f"{path}: the monitor file cannot be read: {err.strerror}"
+        raise ConfigurationError(msg) from err
+
+
+def read_profile(settings: Settings, reference: str) -> ReferenceProfile:
+    """Read a profile from the state directory by `name` or `name@revision`, or from a file that ends in `.sgref`.
+
+    Raises
+    ------
+    DataError
+        There is none, or it cannot be read.
+    """
+    if not reference.endswith(".sgref"):
+        return state_of(settings).load_profile(reference)
+    from stream_gov.contracts import DataError
+    from stream_gov.reference import ReferenceProfile
+
+    try:
+        data = Path(reference).read_bytes()
+    except OSError as err:
+        msg = f"{reference}: the reference cannot be read: {err.strerror}; name a file that `stream-gov reference build --out` wrote"
+        raise DataError(msg) from err
+    return ReferenceProfile.from_bytes(data, source=reference)
+
+
+def open_table(
+    path: Path,
+    monitor: Monitor,
+    profile: ReferenceProfile | None = None,
+    *,
+    timestamp: str | None = None,
+    prediction: str | None = None,
+    scores: Sequence[str] | None = None,
+    version_column: str | None = None,
+    model_version: str | None = None,
+    event_id: str | None = None,
+    ignore: Sequence[str] | None = None,
+) -> TabularFile:
+    """Open a CSV or Parquet file, its columns in the roles that the flags give them."""
+    from stream_gov.files import TableMapping, TabularFile, column_types
+
+    mapping = TableMapping(
+        timestamp=timestamp,
+        prediction=prediction,
+        version_column=version_column,
+        model_version="1" if model_version is None else model_version,
+        event_id=event_id,
+        scores=tuple(scores) if scores else None,
+        ignore=tuple(ignore or ()),
+    )
+    return TabularFile(path, mapping, types=column_types(monitor, profile))
