@@ -15,6 +15,8 @@ from stream_gov.files.table_source import ColumnForm, TableBatch
 __all__ = ["ParquetSource"]
 
 _BATCH_ROWS = 8_192
+# With `pre_buffer`, its default, Arrow keeps what it has read of the file; without a buffer it reads a row group's whole column at once.
+_BUFFER_BYTES = 1 << 20
 
 
 class ParquetSource:
@@ -27,7 +29,7 @@ class ParquetSource:
 
     Notes
     -----
-    Memory: some row groups' worth of the columns asked for, which the writer of the file decides.
+    Memory: a buffer of 1 MiB and some pages for each column asked for.
     """
 
     def __init__(self, path: Path) -> None:
@@ -82,7 +84,7 @@ class ParquetSource:
         forms: Mapping[str, ColumnForm] = {name: self.form_of(name) for name in columns}
         row = 0
         try:
-            with pq.ParquetFile(self.path) as file:
+            with pq.ParquetFile(self.path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
                 for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
                     yield TableBatch(row, _decoded(batch), forms)
                     row += batch.num_rows

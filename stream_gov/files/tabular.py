@@ -56,7 +56,7 @@ class TabularFile:
 
     Notes
     -----
-    Order: that of the file. Memory: a batch of rows, whatever the length of the file (of Parquet: a row group of the columns needed).
+    Order: that of the file. Memory: some batches of rows, whatever the length of the file.
     A CSV file is read once more beforehand, to find the types of its columns.
     """
 
