@@ -41,7 +41,7 @@ def group_cells(expected: NDArray[np.float64], observed: NDArray[np.float64], *,
     ordered
         Whether the cells stand in an order that was not taken from these counts, such as that of a numeric column: then neighbours are
         joined. Otherwise (categories by falling count) joining in that order would set cells that the reference drew too often against cells
-        that it drew too seldom, so cells are taken by their total, and equal totals in a scattered order.
+        that it drew too seldom, so cells are joined in a scattered order.
 
     Notes
     -----
@@ -63,15 +63,14 @@ def group_cells(expected: NDArray[np.float64], observed: NDArray[np.float64], *,
             kept = ~scarce
             expected = np.append(expected[kept], expected[scarce].sum())
             observed = np.append(observed[kept], observed[scarce].sum())
-            total = expected + observed
-            fitted = total * (min(n, m) / (n + m))
+            fitted = (expected + observed) * (min(n, m) / (n + m))
     small = fitted < ENOUGH
     if not small.any():
         return CellGroups(expected, observed, 0.0, 0.0)
     places = np.flatnonzero(small)
     if not ordered:
         scattered = places.astype(np.uint64) * _SCATTER % np.uint64(2**32)
-        places = places[np.lexsort((scattered, -total[places]))]
+        places = places[np.argsort(scattered)]
     grouped_expected, grouped_observed = list(expected[~small]), list(observed[~small])
     n_large = len(grouped_expected)
     sum_expected = sum_observed = sum_fitted = 0.0

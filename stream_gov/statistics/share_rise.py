@@ -86,7 +86,7 @@ def rise_p_value(
 
     Returns
     -------
-    P-value in `[0, 1]`; 1 for `count = 0`; `nan` if either sample is empty. Below about `1e-15` only the order of magnitude is meant.
+    P-value in `[0, 1]`; 1 for `count = 0`; `nan` if either sample is empty. Below about `1e-10` only the order of magnitude is meant.
 
     Raises
     ------

@@ -1,0 +1,148 @@
+"""PSI, Jensen-Shannon, L-infinity: against scipy, against published numbers, and their laws."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from scipy.spatial import distance
+
+from stream_gov.statistics import jensen_shannon, jensen_shannon_divergence, l_infinity, psi
+
+COUNTS = st.lists(st.integers(0, 10_000), min_size=1, max_size=20)
+PAIRS = COUNTS.flatmap(
+    lambda e: st.tuples(st.just(e), st.lists(st.integers(0, 10_000), min_size=len(e), max_size=len(e)))
+)
+DISTANCES = [psi, jensen_shannon, jensen_shannon_divergence, l_infinity]
+UPPER_ENDS = {psi: 2 * math.log(1e4), jensen_shannon: 1.0, jensen_shannon_divergence: 1.0, l_infinity: 1.0}
+
+
+@pytest.mark.parametrize("statistic", DISTANCES)
+@given(pair=PAIRS)
+def test_distance_is_symmetric_and_in_its_range(statistic, pair):
+    e, o = pair
+    assume(sum(e) and sum(o))
+    value = statistic(e, o)
+    assert 0 <= value <= UPPER_ENDS[statistic]
+    assert value == pytest.approx(statistic(o, e), abs=1e-12)
+
+
+@pytest.mark.parametrize("statistic", DISTANCES)
+@given(counts=COUNTS, times=st.integers(1, 1000))
+def test_distance_of_equal_shares_is_zero(statistic, counts, times):
+    assume(sum(counts))
+    assert statistic(counts, [c * times for c in counts]) == pytest.approx(0, abs=1e-7)
+
+
+@pytest.mark.parametrize("statistic", DISTANCES)
+def test_distance_is_nan_where_a_side_is_empty(statistic):
+    assert math.isnan(statistic([0, 0], [1, 2]))
+    assert math.isnan(statistic([1, 2], [0, 0]))
+
+
+@pytest.mark.parametrize("statistic", DISTANCES)
+@pytest.mark.parametrize(
+    ("e", "o", "message"),
+    [
+        ([1, 2], [1, 2, 3], "same cells"),
+        ([], [], "at least 1"),
+        ([[1, 2]], [[1, 2]], "same cells"),
+        ([1, -1], [1, 1], "at least 0"),
+        ([1, 1], [1, math.nan], "finite"),
+        ([1, math.inf], [1, 1], "finite"),
+    ],
+)
+def test_distance_refuses_what_are_no_counts_of_the_same_cells(statistic, e, o, message):
+    with pytest.raises(ValueError, match=message):
+        statistic(e, o)
+
+
+@pytest.mark.parametrize("floor", [0, 1, -0.1, math.nan])
+def test_psi_refuses_a_floor_that_is_no_share(floor):
+    with pytest.raises(ValueError, match="floor"):
+        psi([1, 1], [1, 1], floor=floor)
+
+
+@given(pair=PAIRS)
+def test_psi_is_the_sum_of_both_divergences_of_kullback_and_leibler(pair):
+    e, o = np.array(pair[0]) + 1, np.array(pair[1]) + 1  # no empty cells, so no floor: shares are above 1e-4
+    assume(min(e.min() / e.sum(), o.min() / o.sum()) > 1e-4)
+    r, w = e / e.sum(), o / o.sum()
+    both = sum(p * math.log(p / q) + q * math.log(q / p) for p, q in zip(w, r, strict=True))
+    assert psi(e, o) == pytest.approx(both, abs=1e-12)
+
+
+def test_psi_caps_an_empty_cell_by_its_floor():
+    assert psi([100, 0], [50, 50], floor=0.01) == pytest.approx(-0.5 * math.log(0.5) + 0.49 * math.log(50))
+
+
+def test_psi_gives_the_values_that_scouter_publishes():
+    # scouter, psi/monitor.rs, pairs of shares (.3, .2) (.4, .4) (.3, .4)
+    assert psi([3, 4, 3], [2, 4, 4]) == pytest.approx(0.069315, abs=1e-6)
+    # scouter, psi/theory.md; the page prints no result, it was recomputed by hand
+    assert psi([20, 30, 24, 26], [16, 28, 32, 24]) == pytest.approx(0.034921, abs=1e-6)
+
+
+def test_psi_gives_the_value_that_frouros_publishes():
+    # frouros, tests/integration/test_data_drift.py: seed 31, N(1, 1) twice in sequence, 500 each, 10 equal bins over both
+    rng = np.random.RandomState(31)
+    x, y = rng.normal(1, 1, 500), rng.normal(1, 1, 500)
+    edges = np.linspace(min(x.min(), y.min()), max(x.max(), y.max()), 11)
+    assert psi(np.histogram(x, edges)[0], np.histogram(y, edges)[0]) == pytest.approx(0.01840072, abs=1e-6)
+
+
+@given(pair=PAIRS, base=st.sampled_from([2.0, math.e, 10.0]))
+def test_jensen_shannon_agrees_with_scipy(pair, base):
+    e, o = pair
+    assume(sum(e) and sum(o))
+    assert jensen_shannon(e, o, base=base) == pytest.approx(
+        np.nan_to_num(distance.jensenshannon(e, o, base=base)), abs=1e-7
+    )
+
+
+def test_jensen_shannon_gives_the_values_that_others_publish():
+    # TFDV, anomalies/metrics_test.cc: two histograms with [1,2][2,3] = 2, 2 and [2,4][4,6] = 2, 2, cut at all their edges; in bits
+    assert jensen_shannon_divergence([2, 2, 0, 0], [0, 1, 1, 2]) == pytest.approx(0.65563906222)
+    assert jensen_shannon_divergence([1, 0], [0, 1]) == 1.0
+    # NannyML, tests/drift/test_univariate_drift_methods.py: categories abcd against abce
+    assert jensen_shannon([1, 1, 1, 1, 0], [1, 1, 1, 0, 1]) == pytest.approx(0.50, abs=0.005)
+    # Evidently, issue 494: fully separated distributions
+    assert jensen_shannon([1, 0], [0, 1], base=math.e) == pytest.approx(0.83255461)
+
+
+def test_jensen_shannon_of_normal_samples_is_that_of_nannyml():
+    # NannyML, same file: seed 1, N(0, 1), 10,000 against 1,000; Doane's bins of the reference, and one for what lies outside
+    rng = np.random.RandomState(1)
+    x, y = rng.normal(0, 1, 10_000), rng.normal(0, 1, 1_000)
+    edges = np.histogram_bin_edges(x, bins="doane")
+    e, o = np.histogram(x, edges)[0], np.histogram(y, edges)[0]
+    assert jensen_shannon([*e, 0], [*o, 1_000 - o.sum()]) == pytest.approx(0.05, abs=0.005)
+
+
+@pytest.mark.parametrize("base", [1.0, 0.5, -2.0, math.nan])
+def test_jensen_shannon_refuses_a_base_of_no_use(base):
+    with pytest.raises(ValueError, match="base"):
+        jensen_shannon([1, 1], [1, 1], base=base)
+
+
+def test_jensen_shannon_in_nats_is_an_eighth_of_psi_near_equality():
+    e, o = [10_000, 10_000, 10_000], [10_100, 9_950, 9_950]
+    assert 8 * jensen_shannon_divergence(e, o, base=math.e) == pytest.approx(psi(e, o), rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("e", "o", "published"),
+    [
+        # TFDV, anomalies/metrics_test.cc
+        ([1, 9], [3, 7], 0.2),
+        ([0, 9, 1], [3, 7, 0], 0.3),
+        # NannyML, tests/drift/test_univariate_drift_methods.py: a, b, c twice each, against a further d, and against b only
+        ([2, 2, 2, 0], [2, 2, 2, 1], 0.14),
+        ([2, 2, 2], [0, 6, 0], 0.67),
+    ],
+)
+def test_l_infinity_gives_the_values_that_others_publish(e, o, published):
+    assert l_infinity(e, o) == pytest.approx(published, abs=0.005)
