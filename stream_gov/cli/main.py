@@ -8,7 +8,9 @@ from typing import Annotated, ClassVar
 import typer
 
 from stream_gov.cli import monitor_commands, reference_commands
+from stream_gov.cli.alerts_command import alerts
 from stream_gov.cli.backtest_command import backtest
+from stream_gov.cli.doctor_command import doctor
 from stream_gov.cli.groups import Command, Group, examples, new_app
 
 __all__ = ["app", "main"]
@@ -61,6 +63,13 @@ app.command(
         "stream-gov backtest prices.csv -m monitor.yaml -r prices-base@2 --json - | jq 'select(.verdict == \"drift\")'",
     ),
 )(backtest)
+app.command(
+    cls=Command,
+    epilog=examples("stream-gov alerts --status open", "stream-gov alerts --follow --json | jq -r .message"),
+)(alerts)
+app.command(
+    cls=Command, epilog=examples("stream-gov doctor", "stream-gov doctor --json | jq 'select(.level == \"problem\")'")
+)(doctor)
 
 
 def main() -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,18 @@ if TYPE_CHECKING:
     from stream_gov.reference import ReferenceProfile
     from stream_gov.settings import Settings
 
-__all__ = ["find_broker", "open_table", "read_monitor", "read_profile", "read_settings", "state_of", "with_broker"]
+__all__ = [
+    "find_broker",
+    "log_to_stderr",
+    "open_table",
+    "read_monitor",
+    "read_profile",
+    "read_settings",
+    "read_text",
+    "silence_logs",
+    "state_of",
+    "with_broker",
+]
 
 
 def read_settings(**flags: Any) -> Settings:
@@ -22,6 +34,32 @@ def read_settings(**flags: Any) -> Settings:
     from stream_gov.settings import load_settings
 
     return load_settings(**flags)
+
+
+def log_to_stderr(settings: Settings, *, least: str | None = None) -> None:
+    """Send log lines to standard error: of the settings' level, or of `least` for a command that reports by itself."""
+    from stream_gov.runtime.structured_logging import configure_logging
+
+    configure_logging(settings if least is None else settings.model_copy(update={"log_level": least}))
+
+
+@contextlib.contextmanager
+def silence_logs() -> Iterator[None]:
+    """Keep every log line off the terminal for a while."""
+    import logging
+
+    import structlog
+
+    from stream_gov.settings import Settings
+
+    if not structlog.is_configured():  # or it would print to standard output, past `logging`
+        log_to_stderr(Settings.model_construct())
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def state_of(settings: Settings) -> StateDirectory:
