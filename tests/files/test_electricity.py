@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from stream_gov.contracts import Monitor
 from stream_gov.files import TableMapping, TabularFile, build_reference
 from stream_gov.reference import ProfileBuilder, ReferenceProfile
 
+EXAMPLE = Path(__file__).parents[2] / "examples" / "electricity"
 YEAR = 17_520
 MOVES, ALL_MOVE = 17_424, 17_760
 
@@ -90,9 +93,25 @@ def test_the_change_puts_most_values_into_cells_that_the_reference_hardly_fills(
         assert reference[groups].mean() < 0.02
 
 
-def test_the_monitor_of_the_example_is_valid():
-    path = Path(__file__).parents[2] / "examples" / "electricity" / "monitor.yaml"
+def test_the_example_is_prepared_and_its_monitor_builds_the_reference_it_names(tmp_path):
+    target = tmp_path / "electricity.csv"
+    subprocess.run([sys.executable, EXAMPLE / "prepare.py", target], check=True, capture_output=True)
+    path = EXAMPLE / "monitor.yaml"
     monitor = Monitor.from_yaml(path.read_text(encoding="utf-8"), source=str(path))
+    file = TabularFile(target, TableMapping(ignore=("class",)))
 
-    assert monitor.reference == "electricity"
-    assert monitor.columns.exclude == ("period",)
+    reference = build_reference(
+        file,
+        ProfileBuilder.for_monitor(monitor),
+        name="electricity",
+        revision=1,
+        model=monitor.model,
+        created_ms=0,
+        stop=YEAR,
+    )
+
+    assert list(reference.layout.columns) == ["nswprice", "nswdemand", "vicprice", "vicdemand", "transfer"]
+    assert reference.first_ms == 831_391_200_000  # 1996-05-06T14:00:00Z
+    assert reference.last_ms == reference.first_ms + (YEAR - 1) * 1_800_000
+    assert file.n_rows == 45_312
+    assert file.notices == ()
