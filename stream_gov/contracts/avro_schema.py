@@ -60,6 +60,8 @@ def _convert(shape: shapes.Type, known: set[str], field_docs: FieldDocs) -> Any:
     if simple is not None:
         return simple
     match shape:
+        case shapes.Metadata(type=inner):
+            return _convert(inner, known, field_docs)
         case shapes.StructType(cls=cls):
             return _once(cls, known, lambda: _record(shape, known, field_docs))
         case shapes.EnumType(cls=cls):

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 __all__ = ["MAX_EVENT_BYTES", "Event", "GroundTruth", "RejectReason", "Scalar"]
 
 Scalar = float | int | str | bool | None
+
+Timestamp = (
+    Annotated[str, msgspec.Meta(extra_json_schema={"format": "date-time"})]
+    # less would be seconds
+    | Annotated[int, msgspec.Meta(ge=100_000_000_000)]
+)
 
 MAX_EVENT_BYTES = 1_000_000
 """Larger messages are rejected unread; Kafka's own default limit is of the same size."""
@@ -37,7 +43,7 @@ class Event(msgspec.Struct, kw_only=True):
     event_id: str
     model: str
     version: str
-    timestamp: str | int
+    timestamp: Timestamp
     """RFC 3339 with its offset from UTC, or epoch milliseconds."""
     features: dict[str, float | int | str | bool | list[float] | None]
     """By name; null is a missing value, a list of numbers an embedding."""
@@ -54,6 +60,6 @@ class GroundTruth(msgspec.Struct, kw_only=True):
 
     event_id: str
     model: str
-    timestamp: str | int
+    timestamp: Timestamp
     """RFC 3339 with its offset from UTC, or epoch milliseconds; when the label became known."""
     label: float | int | str | bool

@@ -11,6 +11,7 @@ import yaml
 
 from stream_gov.contracts import ConfigurationError, Monitor
 from stream_gov.contracts.schemas import CONTRACTS, DIALECT
+from stream_gov.decoding.timestamps import LEAST_NUMBER_MS
 from stream_gov.files.schema_files import ALL_CONTRACTS, all_schema_files, write_schema_files
 from tests.contracts.messages import a_ground_truth, a_result, an_alert, an_event
 
@@ -83,6 +84,7 @@ def test_message_without_any_one_required_field_is_refused(name):
         ("event", {"model": 7}),
         ("event", {"timestamp": None}),
         ("event", {"timestamp": 1.5}),
+        ("event", {"timestamp": 862_876_800}),
         ("event", {"features": [1, 2]}),
         ("event", {"features": {"a": {"nested": 1}}}),
         ("event", {"features": {"a": [1, "x"]}}),
@@ -102,6 +104,12 @@ def test_message_without_any_one_required_field_is_refused(name):
 def test_message_with_a_wrong_value_is_refused(name, changes):
     message = on_the_wire(MESSAGES[name]()) | changes
     assert not validator_of(name).is_valid(message)
+
+
+def test_number_that_the_schema_takes_for_seconds_is_the_number_the_reader_takes_for_seconds():
+    timestamp = validator_of("event").schema["properties"]["timestamp"]
+    (number,) = [branch for branch in timestamp["anyOf"] if branch["type"] == "integer"]
+    assert number["minimum"] == LEAST_NUMBER_MS
 
 
 def test_undefined_value_is_null_on_the_wire_and_valid():
