@@ -1,0 +1,1 @@
+"""The only code that knows Kafka: embedded broker, topics, catalogue, ingest worker, detector app, supervisor, replay."""
