@@ -9,9 +9,9 @@ from stream_gov.contracts import DataError
 from stream_gov.contracts.unknown_keys import nearest
 from stream_gov.decoding import PREDICTION_COLUMN, SCORE_COLUMN
 
-__all__ = ["TableColumns", "TableMapping"]
+__all__ = ["TIMESTAMP_NAMES", "TableColumns", "TableMapping"]
 
-_TIMESTAMP_NAMES = ("timestamp", "event_time", "event_timestamp", "datetime", "time", "date", "ts")
+TIMESTAMP_NAMES = ("timestamp", "event_time", "event_timestamp", "datetime", "time", "date", "ts")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +52,7 @@ class TableMapping:
                 raise DataError(msg)
             roles[name] = flag
         free = [name for name in columns if name not in roles]
-        timestamp = self.timestamp or next((name for name in _TIMESTAMP_NAMES if name in free), None)
+        timestamp = self.timestamp or next((name for name in TIMESTAMP_NAMES if name in free), None)
         prediction = self.prediction or (PREDICTION_COLUMN if PREDICTION_COLUMN in free else None)
         scores = self.scores
         if scores is None:
