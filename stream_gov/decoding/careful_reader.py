@@ -12,7 +12,7 @@ from stream_gov.contracts import MAX_EVENT_BYTES, RejectedEventError, RejectReas
 from stream_gov.decoding.nesting import MAX_DEPTH, is_deeper_than
 from stream_gov.decoding.timestamps import TimeBounds, read_timestamp
 
-__all__ = ["CarefulEvent", "RefusedMessage", "read_message"]
+__all__ = ["CarefulEvent", "RefusedMessage", "read_message", "unknown_model"]
 
 _LONGEST_INTEGER = 18
 _LONGEST_DETAIL = 300
@@ -25,6 +25,7 @@ class CarefulEvent:
     model: str
     event_id: str
     version: str
+    timestamp: str | float
     time_ms: int
     features: dict[str, Any]
     prediction: Any = None
@@ -69,17 +70,16 @@ def read_message(
     time_ms: int | None = None
     failure: RejectedEventError | None = None
     monitored = False
+    timestamp = document.get("timestamp")
     try:
-        timestamp = document.get("timestamp")
-        if isinstance(timestamp, str | int | float) and not isinstance(timestamp, bool):
-            time_ms = read_timestamp(timestamp, bounds)
+        time_ms = _time(timestamp, bounds)
     except RejectedEventError as err:
         failure = err
     try:
         model = _text(document, "model")
         monitored = is_monitored(model)
         if not monitored:
-            _refuse(RejectReason.UNKNOWN_MODEL, f"$.model: no monitor watches {model!r}; apply one, or mend the name")
+            return unknown_model(model, timestamp, bounds)
         event_id = _text(document, "event_id")
         version = _text(document, "version")
         if failure is not None:
@@ -93,7 +93,25 @@ def read_message(
         return RefusedMessage(
             err.reason, _shorten(err.detail), model, version if isinstance(version, str) else "", time_ms, monitored
         )
-    return CarefulEvent(model, event_id, version, time_ms, features, document.get("prediction"), document.get("scores"))
+    prediction, scores = document.get("prediction"), document.get("scores")
+    return CarefulEvent(model, event_id, version, document["timestamp"], time_ms, features, prediction, scores)
+
+
+def unknown_model(model: str, timestamp: object, bounds: TimeBounds) -> RefusedMessage:
+    """Refuse an event of a model that no monitor watches."""
+    try:
+        time_ms = _time(timestamp, bounds)
+    except RejectedEventError:
+        time_ms = None
+    detail = f"$.model: no monitor watches {model!r}; apply one, or mend the name"
+    return RefusedMessage(RejectReason.UNKNOWN_MODEL, _shorten(detail), model, time_ms=time_ms)
+
+
+def _time(timestamp: object, bounds: TimeBounds) -> int | None:
+    """Time of an event; None where the field is missing or has a wrong type."""
+    if isinstance(timestamp, str | int | float) and not isinstance(timestamp, bool):
+        return read_timestamp(timestamp, bounds)
+    return None
 
 
 def _parse(value: bytes | None) -> dict[str, Any]:

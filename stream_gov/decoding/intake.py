@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import math
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from operator import itemgetter
 
 import numpy as np
+from numpy.typing import NDArray
 
 from stream_gov.contracts import NO_WATERMARK, PaneRecord, RejectReason, SummaryRecord, WatermarkRecord
-from stream_gov.decoding.careful_reader import CarefulEvent, RefusedMessage, read_message
+from stream_gov.decoding.careful_reader import RefusedMessage
+from stream_gov.decoding.column_chunk import CHUNK_ROWS, ColumnChunk
 from stream_gov.decoding.counting_plan import CountingPlan
-from stream_gov.decoding.timestamps import LARGEST_TIME_MS, TimeBounds
-from stream_gov.summaries import (
-    BooleanSummary,
-    CategoricalSummary,
-    ColumnSketch,
-    NumericSummary,
-    PaneLayout,
-    PaneSummary,
-    category_name,
-)
+from stream_gov.decoding.event_decoder import EventDecoder, EventGroup, ModelDecoder
+from stream_gov.decoding.pane_counter import Panes, count_chunk
+from stream_gov.decoding.segment_names import SegmentNames
+from stream_gov.decoding.sketch_counter import OPEN_LAYOUT, sketch_events
+from stream_gov.decoding.timestamps import LARGEST_TIME_MS, TimeBounds, read_timestamps
+from stream_gov.summaries import category_name
 
 __all__ = ["MIN_EVENT_TIME_MS", "Intake", "Rejection"]
 
 MIN_EVENT_TIME_MS = 315_532_800_000
 """1980-01-01: events that claim to be older come from a clock that was never set."""
-
-_SAMPLE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +40,76 @@ class Rejection:
     """The event's own time where it is readable and in bounds, else the message's."""
 
 
+_BLOCK = 512
+"""Messages decoded at once. Rows become tuples for a moment: with fewer than 700 of them Python's garbage collector stays asleep."""
+
+_MIXED_BLOCK = 8_192
+"""The same where the models are mixed, so that each has some events in a block."""
+
+_COUNT_AFTER = 65_536
+"""Messages of a partition after which the rows of all its models are counted, however few each has: it bounds the rows held."""
+
+
+class _Model:
+    """Rows and segments of one model in one partition since the last cut."""
+
+    def __init__(self, decoder: ModelDecoder) -> None:
+        self.decoder = decoder
+        self.names = SegmentNames(decoder.plan)
+        self.chunk = ColumnChunk(decoder.types) if decoder.types is not None else None
+
+    def add(self, group: EventGroup, times: NDArray[np.int64], longest: int, panes: Panes) -> None:
+        """Add events with their times; counts whenever the chunk is full."""
+        events, positions = group.events, group.positions
+        if self.chunk is None:
+            sketch_events(self.decoder.plan, events, times, panes, self.names)
+            return
+        done = 0
+        while done < len(events):
+            end = min(len(events), done + _BLOCK, done + CHUNK_ROWS - self.chunk.n)
+            news = (
+                [
+                    (i, group.new_columns[position])
+                    for i, position in enumerate(positions[done:end])
+                    if position in group.new_columns
+                ]
+                if group.new_columns
+                else ()
+            )
+            self.chunk.append(
+                events[done:end], times[done:end], is_strict=group.is_strict, longest_message=longest, new_columns=news
+            )
+            if self.chunk.n == CHUNK_ROWS:
+                self.count(panes)
+            done = end
+
+    def count(self, panes: Panes) -> None:
+        """Count the rows held."""
+        if self.chunk is not None and self.chunk.n:
+            count_chunk(self.chunk, panes, self.names)
+            self.chunk = ColumnChunk(self.chunk.types)
+
+
 @dataclass(slots=True)
 class _Partition:
+    """What is held of one source partition since its last cut."""
+
     latest_ms: int | None = None
-    plans: dict[str, CountingPlan] = field(default_factory=dict)
-    panes: dict[tuple[str, str, str, int], dict[str, PaneSummary]] = field(default_factory=dict)
+    n_messages: int = 0
+    is_mixed: bool = False
+    models: dict[str, _Model] = field(default_factory=dict)
+    panes: Panes = field(default_factory=dict)
     rejected: dict[tuple[str, str, int], int] = field(default_factory=dict)
-    segments: dict[str, set[str]] = field(default_factory=dict)
+
+    def see(self, time_ms: int) -> None:
+        """Take notice of the time of an event."""
+        if self.latest_ms is None or time_ms > self.latest_ms:
+            self.latest_ms = time_ms
+
+    def count_all(self) -> None:
+        """Count the rows of every model."""
+        for model in self.models.values():
+            model.count(self.panes)
 
 
 class Intake:
@@ -88,6 +145,7 @@ class Intake:
         self._min_event_time_ms = min_event_time_ms
         self.max_panes = max_panes
         self._partitions: dict[tuple[str, int], _Partition] = {}
+        self._decoders: dict[str, ModelDecoder] = {}
 
     def n_pending(self, topic: str | None = None, partition: int | None = None) -> int:
         """Panes held: of one partition, or of all."""
@@ -124,66 +182,80 @@ class Intake:
         state = self._partitions.setdefault((topic, partition), _Partition())
         latest = LARGEST_TIME_MS if now_ms is None else min(now_ms + self._max_future_skew_ms, LARGEST_TIME_MS)
         bounds = TimeBounds(self._min_event_time_ms, latest)
-        rejections = []
-        for offset, value, message_ms in zip(offsets, values, timestamps_ms, strict=True):
-            read = read_message(value, lambda model: self._plan(state, model) is not None, bounds)
-            if read.time_ms is not None:
-                state.latest_ms = read.time_ms if state.latest_ms is None else max(state.latest_ms, read.time_ms)
-            if isinstance(read, RefusedMessage):
-                time_ms = read.time_ms if read.time_ms is not None else message_ms
-                if read.time_ms is None and now_ms is not None and not bounds.contain(message_ms):
-                    time_ms = now_ms
-                rejections.append(Rejection(offset, read.reason, read.detail, read.model, time_ms))
-                if read.monitored and read.model is not None:
-                    plan = state.plans[read.model]
-                    key = (read.model, category_name(read.version), plan.pane_start_ms(time_ms))
-                    state.rejected[key] = state.rejected.get(key, 0) + 1
-            else:
-                self._count(state, read)
-        return rejections
+        refused: list[tuple[int, RefusedMessage]] = []
+        start = 0
+        while start < len(values):
+            room = _COUNT_AFTER - state.n_messages % _COUNT_AFTER
+            end = min(len(values), start + room, start + (_MIXED_BLOCK if state.is_mixed else _BLOCK))
+            refused.extend((start + i, message) for i, message in self._add_block(state, values[start:end], bounds))
+            state.n_messages += end - start
+            if state.n_messages % _COUNT_AFTER == 0:
+                state.count_all()
+            start = end
+        refused.sort(key=itemgetter(0))
+        return [self._reject(state, offsets[i], message, timestamps_ms[i], bounds, now_ms) for i, message in refused]
 
-    def _plan(self, state: _Partition, model: str) -> CountingPlan | None:
-        plan = state.plans.get(model)
-        if plan is None:
-            plan = self._plan_of(model)
-            if plan is not None:
-                state.plans[model] = plan
-        return plan
-
-    def _count(self, state: _Partition, event: CarefulEvent) -> None:
-        plan = state.plans[event.model]
-        row = dict(event.features)
-        if event.prediction is not None:
-            row["prediction"] = event.prediction
-        if isinstance(event.scores, dict):
-            row.update({f"score.{name}": value for name, value in event.scores.items()})
-        elif event.scores is not None:
-            row["score"] = event.scores
-        row = {name: _plain(value) for name, value in row.items()}
-        segments = [""]
-        seen = state.segments.setdefault(event.model, set())
-        for definition in plan.segments:
-            name = ",".join(f"{column}={_segment_value(row.get(column))}" for column in definition)
-            if plan.known_segments is None and len(seen) < plan.max_segments:
-                seen.add(name)
-            if name not in (seen if plan.known_segments is None else plan.known_segments):
-                name = ",".join(f"{column}=(other)" for column in definition)
-            segments.append(name)
-        sampled = zlib.crc32(event.event_id.encode()) % _SAMPLE == 0
-        new = [name for name in event.features if sampled and name not in plan.known_columns]
-        layouts = plan.layouts or (PaneLayout("", {}),)
-        for segment in segments:
-            key = (event.model, category_name(event.version), segment, plan.pane_start_ms(event.time_ms))
-            panes = state.panes.setdefault(key, {layout.id: PaneSummary(layout) for layout in layouts})
-            for pane in panes.values():
-                pane.update_times(event.time_ms, event.time_ms, 1)
-                if plan.layouts:
-                    _count_row(pane, row)
-                    pane.update_new_columns(dict.fromkeys(new, 1))
+    def _add_block(
+        self, state: _Partition, values: Sequence[bytes | None], bounds: TimeBounds
+    ) -> list[tuple[int, RefusedMessage]]:
+        decoder = EventDecoder(lambda model: self._decoder(state, model))
+        groups, refused = decoder.decode(values, bounds)
+        state.is_mixed = len(groups) > 1
+        longest = max(len(value) for value in values if value is not None) if groups else 0
+        for group in groups:
+            times, untimely = read_timestamps([event.timestamp for event in group.events], bounds)
+            if untimely:
+                model = group.decoder.plan.model
+                for i, error in untimely.items():
+                    event = group.events[i]
+                    message = RefusedMessage(error.reason, error.detail, model, event.version, None, monitored=True)
+                    refused.append((group.positions[i], message))
+                timely = [i for i in range(len(group.events)) if i not in untimely]
+                if not timely:
                     continue
-                for name, value in row.items():
-                    if plan.columns.wants(name):
-                        pane.sketches.setdefault(name, ColumnSketch()).update_values([value])
+                times = times[timely]
+                group.positions = [group.positions[i] for i in timely]
+                group.events = [group.events[i] for i in timely]
+            state.see(int(times.max()))
+            state.models[group.decoder.plan.model].add(group, times, longest, state.panes)
+        return refused
+
+    def _decoder(self, state: _Partition, model: str) -> ModelDecoder | None:
+        """Give the decoder of a model; a plan that has once been used in a cut is used to its end."""
+        held = state.models.get(model)
+        if held is not None:
+            return held.decoder
+        plan = self._plan_of(model)
+        if plan is None:
+            self._decoders.pop(model, None)
+            return None
+        decoder = self._decoders.get(model)
+        if decoder is None or decoder.plan is not plan:
+            decoder = self._decoders[model] = ModelDecoder(plan)
+        state.models[model] = _Model(decoder)
+        return decoder
+
+    def _reject(
+        self,
+        state: _Partition,
+        offset: int,
+        message: RefusedMessage,
+        message_ms: int,
+        bounds: TimeBounds,
+        now_ms: int | None,
+    ) -> Rejection:
+        time_ms = message.time_ms
+        if time_ms is not None:
+            state.see(time_ms)
+        elif now_ms is not None and not bounds.contain(message_ms):
+            time_ms = now_ms  # the producer's clock set both times: a pane far away would stay open for years
+        else:
+            time_ms = message_ms
+        if message.monitored and message.model is not None:
+            plan = state.models[message.model].decoder.plan
+            key = (message.model, category_name(message.version), plan.pane_start_ms(time_ms))
+            state.rejected[key] = state.rejected.get(key, 0) + 1
+        return Rejection(offset, message.reason, message.detail, message.model, time_ms)
 
     def cut(
         self, topic: str, partition: int, *, n_partitions: int, from_offset: int, to_offset: int
@@ -194,27 +266,30 @@ class Intake:
         """
         state = self._partitions.pop((topic, partition), _Partition())
         records: list[SummaryRecord] = []
-        rejected = dict(state.rejected)
-        for (model, version, segment, start_ms), panes in sorted(state.panes.items()):
-            plan = state.plans[model]
-            newest = plan.layouts[0].id if plan.layouts else ""
-            for profile, pane in panes.items():
-                n_rejected = rejected.pop((model, version, start_ms), 0) if segment == "" and profile == newest else 0
+        state.count_all()
+        for model, version, segment, start_ms in sorted({*state.panes, *((m, v, "", s) for m, v, s in state.rejected)}):
+            plan = state.models[model].decoder.plan
+            newest = plan.layouts[0] if plan.layouts else OPEN_LAYOUT
+            panes = state.panes.get((model, version, segment, start_ms))
+            for i, pane in enumerate(panes or [None]):
+                n_rejected = state.rejected.get((model, version, start_ms), 0) if i == 0 and segment == "" else 0
                 records.append(
                     PaneRecord(
-                        model, version, segment, profile, start_ms, plan.pane_ms, topic, partition, from_offset,
-                        to_offset, pane.n_events, n_rejected, pane.to_bytes(),
+                        model,
+                        version,
+                        segment,
+                        newest.id if pane is None else pane.layout.id,
+                        start_ms,
+                        plan.pane_ms,
+                        topic,
+                        partition,
+                        from_offset,
+                        to_offset,
+                        0 if pane is None else pane.n_events,
+                        n_rejected,
+                        b"" if pane is None else pane.to_bytes(),
                     )
-                )  # fmt: skip
-        for (model, version, start_ms), n_rejected in sorted(rejected.items()):
-            plan = state.plans[model]
-            profile = plan.layouts[0].id if plan.layouts else ""
-            records.append(
-                PaneRecord(
-                    model, version, "", profile, start_ms, plan.pane_ms, topic, partition, from_offset, to_offset, 0,
-                    n_rejected, b"",
                 )
-            )  # fmt: skip
         watermark = NO_WATERMARK if state.latest_ms is None else state.latest_ms - self._out_of_orderness_ms
         records.append(WatermarkRecord(topic, partition, n_partitions, from_offset, to_offset, watermark, idle=False))
         return records
@@ -222,46 +297,3 @@ class Intake:
     def forget(self, topic: str, partition: int) -> None:
         """Drop what is held of a partition: another worker has it now, and reads it again."""
         self._partitions.pop((topic, partition), None)
-
-
-def _plain(value: Any) -> Any:
-    """JSON value with NaN as None, and integers beyond 2**53 as floats."""
-    if isinstance(value, float) and math.isnan(value):
-        return None
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > 2**53:
-        try:
-            return float(value)
-        except OverflowError:
-            return math.inf
-    return value
-
-
-def _segment_value(value: Any) -> str:
-    if value is None:
-        return "(missing)"
-    if isinstance(value, str | int | float) and not (isinstance(value, float) and math.isinf(value)):
-        return category_name(value)
-    return "(other)"
-
-
-def _fits(value: Any, dtype: str) -> bool:
-    if dtype == "number":
-        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    return isinstance(value, bool) if dtype == "boolean" else isinstance(value, str)
-
-
-def _count_row(pane: PaneSummary, row: dict[str, Any]) -> None:
-    for name, summary in pane.columns.items():
-        value = row.get(name)
-        if value is None:
-            summary.n_missing += 1
-        elif not _fits(value, summary.layout.dtype):
-            summary.n_type_errors += 1
-        elif isinstance(summary, NumericSummary):
-            summary.update_values(np.array([value], np.float64))
-        elif isinstance(summary, CategoricalSummary | BooleanSummary):
-            summary.update_values([value])
-    if pane.covariance is not None:
-        numbers = [row.get(name) for name in pane.covariance.columns]
-        fitting = [float(v) if v is not None and _fits(v, "number") else math.nan for v in numbers]
-        pane.covariance.update_rows(np.array([fitting]))

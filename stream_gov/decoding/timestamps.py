@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 import re
+import struct
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
+from numpy.typing import NDArray
+
 from stream_gov.contracts import RejectedEventError, RejectReason
 
-__all__ = ["LARGEST_TIME_MS", "LEAST_NUMBER_MS", "TimeBounds", "format_time", "read_timestamp"]
+__all__ = ["LARGEST_TIME_MS", "LEAST_NUMBER_MS", "TimeBounds", "format_time", "read_timestamp", "read_timestamps"]
 
 LEAST_NUMBER_MS = 100_000_000_000
 """Numbers below this (March 1973 in milliseconds, the year 5138 in seconds) are taken for seconds, and refused."""
@@ -88,10 +93,53 @@ def read_timestamp(value: str | float, bounds: TimeBounds) -> int:
     return time_ms
 
 
+def read_timestamps(
+    values: Sequence[str | float], bounds: TimeBounds
+) -> tuple[NDArray[np.int64], dict[int, RejectedEventError]]:
+    """Read many timestamps at once.
+
+    Returns
+    -------
+    times
+        Epoch milliseconds, shape `(n,)`; 0 where a timestamp was refused.
+    refused
+        Why, by position.
+    """
+    refused: dict[int, RejectedEventError] = {}
+    times = _times_of_integers(values)
+    if times is None:
+        times = np.zeros(len(values), np.int64)
+        doubtful: Iterable[int] = range(len(values))
+    else:
+        earliest = max(bounds.earliest_ms, LEAST_NUMBER_MS)
+        latest = min(bounds.latest_ms, LARGEST_TIME_MS)
+        if earliest <= times.min() and times.max() <= latest:
+            return times, refused
+        doubtful = np.flatnonzero((times < earliest) | (times > latest)).tolist()
+    for i in doubtful:
+        try:
+            times[i] = read_timestamp(values[i], bounds)
+        except RejectedEventError as err:
+            times[i] = 0
+            refused[i] = err
+    return times, refused
+
+
+def _times_of_integers(values: Sequence[str | float]) -> NDArray[np.int64] | None:
+    try:
+        return np.frombuffer(bytearray(struct.pack(f"{len(values)}q", *values)), np.int64)
+    except struct.error:  # not all are integers, or not of 64 bits
+        return None
+
+
 def _read_number(value: float) -> int:
-    if not math.isfinite(value):
+    try:
+        is_finite = math.isfinite(value)
+    except OverflowError:  # an integer of more than 308 digits, which other readers of JSON take for infinite
+        is_finite = False
+    if not is_finite:
         raise RejectedEventError(
-            RejectReason.BAD_TIMESTAMP, f"$.timestamp: {value} is no time; send epoch milliseconds"
+            RejectReason.BAD_TIMESTAMP, "$.timestamp: no finite number of milliseconds; send epoch milliseconds"
         )
     if value < LEAST_NUMBER_MS:
         detail = (

@@ -17,7 +17,7 @@ from stream_gov.summaries.layout import (
     PaneLayout,
     layout_from_state,
 )
-from stream_gov.summaries.numeric import NumericSummary
+from stream_gov.summaries.numeric import NumericColumns, NumericSummary
 from stream_gov.summaries.pane import (
     MAX_NEW_COLUMNS,
     MAX_SKETCHED_COLUMNS,
@@ -41,6 +41,7 @@ __all__ = [
     "CovarianceSummary",
     "HeavyHitters",
     "JsonType",
+    "NumericColumns",
     "NumericLayout",
     "NumericSummary",
     "PaneLayout",

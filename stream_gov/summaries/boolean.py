@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,13 @@ class BooleanSummary:
         n_true = sum(values)
         self.n_true += n_true
         self.n_false += len(values) - n_true
+        self.n_missing += n_missing
+        self.n_type_errors += n_type_errors
+
+    def update_counts(self, counts: Mapping[bool, int], *, n_missing: int = 0, n_type_errors: int = 0) -> None:
+        """Add values by their counts, and how many more were missing or of a wrong type."""
+        self.n_true += counts.get(True, 0)
+        self.n_false += counts.get(False, 0)
         self.n_missing += n_missing
         self.n_type_errors += n_type_errors
 

@@ -100,8 +100,9 @@ class ColumnSketch:
         self.quantiles.update(finite)
         distinct, counts = np.unique(finite, return_counts=True)
         self.numbers.update({repr(float(v)): int(c) for v, c in zip(distinct, counts, strict=True)})
-        mean = float(finite.mean())
-        squares = float(((finite - mean) ** 2).sum())
+        with np.errstate(over="ignore", invalid="ignore"):  # near the largest float the moments end as infinity or NaN
+            mean = float(finite.mean())
+            squares = float(((finite - mean) ** 2).sum())
         self._combine(int(finite.size), mean, squares)
 
     def _combine(self, n: int, mean: float, squares: float) -> None:

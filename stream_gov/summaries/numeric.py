@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from stream_gov.contracts import IncompatibleSummaryError
 from stream_gov.summaries.layout import NumericLayout
 from stream_gov.summaries.packing import pack_counts, pack_integer, unpack_counts, unpack_integer
 
-__all__ = ["NumericSummary"]
+__all__ = ["NumericColumns", "NumericSummary"]
 
 _CHUNK = 8_192
 # Integers below 2**53 are exact in a float64. With |q| <= 2**20 a chunk's sum of squares stays below 2**(40 + 13), so numpy's fast
@@ -73,20 +74,40 @@ class NumericSummary:
     def _update_chunk(self, values: NDArray[np.float64]) -> None:
         layout = self.layout
         low, high = float(values.min()), float(values.max())
-        if not (self.minimum <= low):  # also where it is nan
-            self.minimum = low
-        if not (self.maximum >= high):
-            self.maximum = high
+        self._widen(low, high)
         self.counts += np.bincount(layout.edges.searchsorted(values, side="right"), minlength=layout.n_cells)
         center, factor = layout.center, layout.factor
-        with np.errstate(over="ignore"):  # a distance that no float holds is infinite here, and clipped below
-            steps = values - center
-            steps *= factor
-        np.rint(steps, out=steps)
+        with np.errstate(over="ignore"):  # an infinite step is clipped
+            steps = np.rint((values - center) * factor)
         if max(abs(low - center), abs(high - center)) * factor < _FAST_BOUND:
             self.sum_q += int(steps.sum())
             self.sum_q2 += int(steps @ steps)
-            return
+        else:
+            self._add_far_steps(steps)
+
+    def _widen(self, low: float, high: float) -> None:
+        # Adding 0.0 makes a negative zero positive: which of the two equal zeros comes first must not change the bytes.
+        if not (self.minimum <= low):  # also where it is nan
+            self.minimum = low + 0.0
+        if not (self.maximum >= high):
+            self.maximum = high + 0.0
+
+    def _add_sorted(
+        self, values: NDArray[np.float64], steps: NDArray[np.float64], sum_q: int | None, sum_q2: float
+    ) -> None:
+        self._widen(float(values[0]), float(values[-1]))
+        below = values.searchsorted(self.layout.edges)
+        counts = self.counts
+        counts[:-1] += below
+        counts[1:] -= below
+        counts[-1] += values.size
+        if sum_q is None:
+            self._add_far_steps(steps)
+        else:
+            self.sum_q += sum_q
+            self.sum_q2 += int(sum_q2)
+
+    def _add_far_steps(self, steps: NDArray[np.float64]) -> None:
         q = np.clip(steps, -_CLIP, _CLIP).astype(np.int64)
         upper, lower = q >> _LOW_BITS, q & ((1 << _LOW_BITS) - 1)
         self.sum_q += int(q.sum())
@@ -165,3 +186,56 @@ class NumericSummary:
         summary.counts = unpack_counts(counts, layout.n_cells)
         summary.sum_q, summary.sum_q2 = unpack_integer(sum_q), unpack_integer(sum_q2)
         return summary
+
+
+class NumericColumns:
+    """Updates several numeric summaries at once, from values sorted by column: a fraction of the cost of one by one, the same sums.
+
+    Parameters
+    ----------
+    layouts
+        Of the columns, `d` of them, in the order of the rows given to :meth:`update_sorted`.
+    """
+
+    def __init__(self, layouts: Sequence[NumericLayout]) -> None:
+        self._layouts = tuple(layouts)
+        self._centers = np.array([layout.center for layout in layouts])[:, np.newaxis]
+        self._factors = np.array([layout.factor for layout in layouts])[:, np.newaxis]
+
+    def update_sorted(
+        self,
+        summaries: Sequence[NumericSummary],
+        values: NDArray[np.float64],
+        n_type_errors: NDArray[np.int64],
+    ) -> None:
+        """Add one row of values to each summary.
+
+        Parameters
+        ----------
+        summaries
+            One for each layout.
+        values
+            Finite or NaN, each row sorted with NaN last, shape `(d, m)`, `m` from 1 to 8,192.
+        n_type_errors
+            How many of each row's NaN stand for values of a wrong type, shape `(d,)`; the others are missing.
+        """
+        m = values.shape[1]
+        if not 1 <= m <= _CHUNK:
+            msg = f"give 1 to {_CHUNK} values of each column at once, got {m}"
+            raise ValueError(msg)
+        n_valid = [m] * len(summaries)
+        with np.errstate(over="ignore", invalid="ignore"):  # infinite steps are clipped, their sums not used
+            steps = np.rint((values - self._centers) * self._factors)
+            if np.isnan(values[:, -1]).any():
+                missing = np.isnan(values)
+                steps[missing] = 0.0
+                n_valid = (m - missing.sum(axis=1)).tolist()
+            reach = np.maximum(np.abs(steps[:, 0]), np.abs(steps[np.arange(len(steps)), np.array(n_valid) - 1]))
+            sums, squares = steps.sum(axis=1), np.einsum("ij,ij->i", steps, steps)
+        is_near = (reach < _FAST_BOUND).tolist()
+        for i, (summary, n) in enumerate(zip(summaries, n_valid, strict=True)):
+            wrong = int(n_type_errors[i])
+            summary.n_type_errors += wrong
+            summary.n_missing += m - n - wrong
+            if n:
+                summary._add_sorted(values[i, :n], steps[i, :n], int(sums[i]) if is_near[i] else None, squares[i])  # noqa: SLF001

@@ -1,0 +1,121 @@
+"""Rows of one model as columns, gathered until there are enough of them to count at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from stream_gov.decoding.column_values import clean_categories, clean_numbers, segment_value
+from stream_gov.decoding.event_types import EventTypes
+from stream_gov.summaries import category_name
+
+__all__ = ["CHUNK_ROWS", "ColumnChunk"]
+
+CHUNK_ROWS = 4_096
+"""Rows counted at once: enough to spread the cost of array calls, few enough to stay in a processor's cache."""
+
+_LONG_MESSAGE = 1_024
+_get_version = attrgetter("version")
+
+
+class ColumnChunk:
+    """Up to `CHUNK_ROWS` rows of one model.
+
+    Parameters
+    ----------
+    types
+        Types of the model's plan; they say which columns are kept, and how.
+    """
+
+    def __init__(self, types: EventTypes) -> None:
+        self.types = types
+        self.n = 0
+        self.versions: list[tuple[str, int]] = []
+        """Runs of equal versions with their lengths."""
+        self.categories: list[list[Any]] = [[] for view in types.views if not view.is_numeric]
+        self.segment_columns: dict[str, list[Any]] = {name: [] for d in types.plan.segments for name in d}
+        """Names of values, or the values themselves where these are texts or None."""
+        self.new_columns: list[tuple[int, Sequence[str]]] = []
+        """Rows of the sample with the names in them that the plan does not know."""
+        self.type_errors: dict[int, list[int]] = {}
+        """Rows with a value of a wrong type, by the number of the numeric view."""
+        self._times: list[NDArray[np.int64]] = []
+        self._numbers: list[list[NDArray[np.float64]]] = [[] for view in types.views if view.is_numeric]
+        self._views = [(view, types.source_index[view.name], types.is_typed(view.name)) for view in types.views]
+        self._segment_sources = [(name, types.source_index[name]) for name in self.segment_columns]
+
+    def append(
+        self,
+        events: Sequence[Any],
+        times: NDArray[np.int64],
+        *,
+        is_strict: bool,
+        longest_message: int,
+        new_columns: Sequence[tuple[int, Sequence[str]]] = (),
+    ) -> None:
+        """Add events (at least one) with their times.
+
+        Parameters
+        ----------
+        events
+            Strict or settled structs.
+        times
+            Epoch milliseconds, shape `(m,)`.
+        is_strict
+            Whether all events are strict.
+        longest_message
+            Bytes of the longest message among them.
+        new_columns
+            Rows of the sample, by position in `events`, with the names that are new.
+        """
+        m = len(events)
+        first_row = self.n
+        is_long = longest_message > _LONG_MESSAGE
+        self.n += m
+        self._times.append(times)
+        self._append_versions(list(map(_get_version, events)))
+        columns = self.types.columns(events)
+        numbers, categories = iter(enumerate(self._numbers)), iter(self.categories)
+        for view, source, has_one_type in self._views:
+            values = columns[source]
+            if view.is_numeric:
+                place, pieces = next(numbers)
+                piece, wrong = clean_numbers(values, is_typed=is_strict and has_one_type)
+                pieces.append(piece)
+                if wrong:
+                    self.type_errors.setdefault(place, []).extend(first_row + i for i in wrong)
+            else:
+                next(categories).extend(
+                    clean_categories(values, view.dtype, is_typed=is_strict and has_one_type, is_long=is_long)
+                )
+        for name, source in self._segment_sources:
+            values = columns[source]
+            if not (is_strict and self.types.is_text(name) and not is_long):
+                values = list(map(segment_value, values))
+            self.segment_columns[name].extend(values)
+        self.new_columns.extend((first_row + i, names) for i, names in new_columns)
+
+    def _append_versions(self, versions: list[str]) -> None:
+        runs = [(versions[0], len(versions))]
+        if versions.count(versions[0]) < len(versions):
+            runs = [(version, 1) for version in versions]
+        for version, length in runs:
+            name = category_name(version)
+            if self.versions and self.versions[-1][0] == name:
+                length += self.versions.pop()[1]
+            self.versions.append((name, length))
+
+    def times(self) -> NDArray[np.int64]:
+        """Event times, shape `(n,)`."""
+        return self._times[0] if len(self._times) == 1 else np.concatenate(self._times)
+
+    def numbers(self) -> NDArray[np.float64]:
+        """Values of the numeric views, shape `(d, n)`; NaN where a value is missing or has a wrong type."""
+        matrix = np.empty((len(self._numbers), self.n))
+        for row, pieces in zip(matrix, self._numbers, strict=True):
+            np.concatenate(pieces, out=row)
+        return matrix

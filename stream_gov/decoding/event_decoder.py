@@ -1,0 +1,330 @@
+"""Decodes blocks of messages into typed events, grouped by model.
+
+There are three ways, each slower and more patient than the one before:
+
+1. strict: a struct of the model's plan that takes nothing unexpected, so that no further check is needed;
+2. lenient: a struct that takes any value of a known column and skips what it does not know;
+3. careful: plain JSON, field by field; it alone says what is wrong with a message.
+
+A message goes to the next way only when one fails, each at most once, so that a flood of bad messages costs a fixed multiple of their
+bytes. What strict accepts lenient reads alike, so that the outcome depends on the message alone and not on its company.
+"""
+
+from __future__ import annotations
+
+import itertools
+import zlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from stream_gov.contracts import MAX_EVENT_BYTES
+from stream_gov.decoding.careful_reader import CarefulEvent, RefusedMessage, read_message, unknown_model
+from stream_gov.decoding.counting_plan import CountingPlan
+from stream_gov.decoding.event_types import EventTypes, Strictness
+from stream_gov.decoding.nesting import MAX_DEPTH, is_deeper_than
+from stream_gov.decoding.timestamps import TimeBounds
+
+__all__ = ["NEW_COLUMN_SAMPLE", "EventDecoder", "EventGroup", "ModelDecoder"]
+
+NEW_COLUMN_SAMPLE = 16
+"""New columns are counted in one event of so many, chosen by its id."""
+
+_RETRY_AFTER = 100
+"""Blocks for which a way that often failed is not tried again."""
+_OFTEN = 1 / 8
+_FEW = 8
+
+# What msgspec raises for bytes it cannot decode; TypeError is for a message that is None.
+_UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError)
+
+
+class _ModelOnly(msgspec.Struct, gc=False):
+    model: str
+    timestamp: Any = None
+
+
+class _NamesOnly(msgspec.Struct):
+    features: dict[str, msgspec.Raw]
+
+
+class _OpenEvent(msgspec.Struct):
+    """Event of a model without a reference: any features."""
+
+    event_id: str
+    model: str
+    version: str
+    timestamp: int | float | str
+    features: dict[str, Any]
+    prediction: Any = None
+    scores: Any = None
+
+
+_decode_model = msgspec.json.Decoder(_ModelOnly).decode
+_decode_names = msgspec.json.Decoder(_NamesOnly).decode
+_decode_open = msgspec.json.Decoder(_OpenEvent).decode
+
+
+@dataclass(slots=True)
+class EventGroup:
+    """Events of one model in a block, in the order of the block."""
+
+    decoder: ModelDecoder
+    positions: list[int] = field(default_factory=list)
+    events: list[Any] = field(default_factory=list)
+    new_columns: dict[int, list[str]] = field(default_factory=dict)
+    """New names by position in the block, for events of the sample."""
+    is_strict: bool = True
+    """Whether all events came the strict way."""
+
+    def sort(self) -> None:
+        """Bring the events into the order of the block."""
+        if any(a > b for a, b in itertools.pairwise(self.positions)):
+            pairs = sorted(zip(self.positions, self.events, strict=True), key=itemgetter(0))
+            self.positions = [position for position, _ in pairs]
+            self.events = [event for _, event in pairs]
+
+
+class ModelDecoder:
+    """Decodes events of one model, and remembers which way is worth trying.
+
+    Parameters
+    ----------
+    plan
+        The model's plan.
+    """
+
+    def __init__(self, plan: CountingPlan) -> None:
+        self.plan = plan
+        self.types = EventTypes(plan) if plan.layouts else None
+        """None for a model without a reference: its events keep their features as a dict."""
+        self._lenient = _decode_open if self.types is None else self.types.lenient_decoder
+        self._strict: list[Callable[[bytes], Any]] = []
+        if self.types is not None and self.types.is_struct:
+            levels: tuple[Strictness, ...] = ("known", "typed") if self.types.has_literals else ("typed",)
+            self._strict = [self.types.strict_decoder(level) for level in levels]
+        self._level = 0
+        self._blocks_left = 0
+
+    def decode(self, messages: Sequence[bytes], positions: Sequence[int]) -> tuple[EventGroup, list[int]]:
+        """Decode messages; return the events, and the positions of the messages that need care.
+
+        Parameters
+        ----------
+        messages
+            Each no longer than `MAX_EVENT_BYTES`.
+        positions
+            Of the messages in their block, rising.
+        """
+        if self._level:
+            self._blocks_left -= 1
+            if self._blocks_left < 0:
+                self._level = 0
+        if self._level < len(self._strict):
+            events, odd = _decode_all(self._strict[self._level], messages)
+            if not odd:
+                return EventGroup(self, list(positions), events), []
+            if len(odd) > max(_FEW, len(messages) * _OFTEN):
+                self._level, self._blocks_left = self._level + 1, _RETRY_AFTER
+        else:
+            events, odd = [None] * len(messages), list(range(len(messages)))
+        group = EventGroup(self, is_strict=len(odd) == 0)
+        news = self._decode_leniently(messages, odd, events)
+        group.new_columns = {positions[i]: names for i, names in news.items()}
+        failed = []
+        for position, event in zip(positions, events, strict=True):
+            if event is None:
+                failed.append(position)
+            else:
+                group.positions.append(position)
+                group.events.append(event)
+        return group, failed
+
+    def _decode_leniently(
+        self, messages: Sequence[bytes], odd: Sequence[int], events: list[Any]
+    ) -> dict[int, list[str]]:
+        """Put lenient events in the places `odd`, None where that fails; return the new columns of the sample."""
+        chosen = [messages[i] for i in odd]
+        decoded, _ = _decode_all(self._lenient, chosen)
+        for i in _unsafe(chosen):
+            decoded[i] = None
+        news = {}
+        good = []
+        for place, message, event in zip(odd, chosen, decoded, strict=True):
+            if event is None or event.model != self.plan.model:
+                continue
+            events[place] = event
+            good.append(event)
+            if self.types is not None and _is_sampled(event.event_id):
+                names = self._new_columns(_decode_names(message).features)
+                if names:
+                    news[place] = names
+        if good and self.types is not None:
+            self.types.settle(good)
+        return news
+
+    def add_careful(self, group: EventGroup, position: int, read: CarefulEvent) -> None:
+        """Add an event that was read by hand to a group."""
+        group.positions.append(position)
+        group.is_strict = False
+        if self.types is None:
+            group.events.append(
+                _OpenEvent(
+                    read.event_id, read.model, read.version, read.timestamp, read.features, read.prediction, read.scores
+                )
+            )
+            return
+        event = self.types.from_careful(read)
+        self.types.settle([event])
+        group.events.append(event)
+        names = self._new_columns(read.features) if _is_sampled(read.event_id) else []
+        if names:
+            group.new_columns[position] = names
+
+    def _new_columns(self, names: Iterable[str]) -> list[str]:
+        return [name for name in names if name not in self.plan.known_columns]
+
+
+class EventDecoder:
+    """Decodes blocks of messages of any models.
+
+    Parameters
+    ----------
+    decoder_of
+        Gives the decoder of a model, None for a model that no monitor watches.
+    """
+
+    def __init__(self, decoder_of: Callable[[str], ModelDecoder | None]) -> None:
+        self._decoder_of = decoder_of
+
+    def decode(
+        self, messages: Sequence[bytes | None], bounds: TimeBounds
+    ) -> tuple[list[EventGroup], list[tuple[int, RefusedMessage]]]:
+        """Decode a block; return the events by model, and by position the messages that are none.
+
+        Parameters
+        ----------
+        messages
+            At least one. None is a message without a value.
+        bounds
+            Times an event may have. They are checked here only for messages that are refused for another reason as well.
+        """
+        sound, doubtful = _without_oversized(messages)
+        refused: list[tuple[int, RefusedMessage]] = []
+        groups: dict[str, EventGroup] = {}
+        only = self._only_model(sound)
+        by_model = {only: range(len(messages))} if only is not None else self._route(sound, doubtful)
+        for model, positions in by_model.items():
+            chosen = sound if len(positions) == len(sound) else [sound[i] for i in positions]
+            decoder = self._decoder_of(model)
+            if decoder is None:
+                doubtful.extend(_refuse_unknown(chosen, positions, bounds, refused))
+                continue
+            groups[model], failed = decoder.decode(chosen, positions)
+            doubtful.extend(failed)
+        for position in sorted(set(doubtful)):
+            read = read_message(messages[position], self._is_monitored, bounds)
+            if isinstance(read, RefusedMessage):
+                refused.append((position, read))
+                continue
+            decoder = self._decoder_of(read.model)
+            if decoder is not None:
+                group = groups.setdefault(read.model, EventGroup(decoder))
+                decoder.add_careful(group, position, read)
+        for group in groups.values():
+            group.sort()
+        return [group for group in groups.values() if group.events], refused
+
+    def _is_monitored(self, model: str) -> bool:
+        return self._decoder_of(model) is not None
+
+    def _only_model(self, messages: Sequence[bytes]) -> str | None:
+        """Guess that all messages are of one model where the first and the last are; a wrong guess costs time only."""
+        first, last = _model_of(messages[0]), _model_of(messages[-1])
+        return first if first == last and first is not None and self._is_monitored(first) else None
+
+    def _route(self, messages: Sequence[bytes], doubtful: list[int]) -> dict[str, list[int]]:
+        events, odd = _decode_all(_decode_model, messages)
+        doubtful.extend(odd)
+        by_model: dict[str, list[int]] = {}
+        for position, event in enumerate(events):
+            if event is not None:
+                by_model.setdefault(event.model, []).append(position)
+        return by_model
+
+
+def _decode_all(decode: Callable[[bytes], Any], messages: Sequence[bytes]) -> tuple[list[Any], list[int]]:
+    """Decode each message, None where that fails; the positions of the failures."""
+    events: list[Any] = []
+    odd: list[int] = []
+    rest = iter(messages)
+    while True:
+        try:
+            events.extend(map(decode, rest))  # keeps what it had when one fails; `rest` goes on after that one
+        except _UNDECODABLE:
+            odd.append(len(events))
+            events.append(None)
+        else:
+            return events, odd
+
+
+def _model_of(message: bytes) -> str | None:
+    try:
+        return _decode_model(message).model
+    except _UNDECODABLE:
+        return None
+
+
+def _without_oversized(messages: Sequence[bytes | None]) -> tuple[Sequence[bytes], list[int]]:
+    """Messages with an empty one in place of each that is missing or too large, and the positions of these."""
+    try:
+        if max(map(len, messages)) <= MAX_EVENT_BYTES:  # type: ignore[arg-type]
+            return messages, []  # type: ignore[return-value]
+    except TypeError:  # one is None
+        pass
+    sound = [message if message and len(message) <= MAX_EVENT_BYTES else b"" for message in messages]
+    return sound, [i for i, message in enumerate(sound) if not message]
+
+
+def _refuse_unknown(
+    messages: Sequence[bytes], positions: Sequence[int], bounds: TimeBounds, refused: list[tuple[int, RefusedMessage]]
+) -> list[int]:
+    """Refuse messages of a model that no monitor watches; return the positions of those that need care."""
+    unsafe = set(_unsafe(messages))
+    for i, (position, message) in enumerate(zip(positions, messages, strict=True)):
+        if i not in unsafe:
+            event = _decode_model(message)
+            refused.append((position, unknown_model(event.model, event.timestamp, bounds)))
+    return [positions[i] for i in unsafe]
+
+
+def _is_sampled(event_id: str) -> bool:
+    return zlib.crc32(event_id.encode()) % NEW_COLUMN_SAMPLE == 0
+
+
+def _unsafe(messages: Sequence[bytes]) -> list[int]:
+    """Positions of messages that a decoder that skips what it does not know may pass though they are bad: no UTF-8, or too deep."""
+    if len(messages) < _FEW:
+        return [i for i, message in enumerate(messages) if not _is_utf8(message) or is_deeper_than(message, MAX_DEPTH)]
+    joined = b"\n".join(messages)
+    unsafe = [] if joined.isascii() else [i for i, message in enumerate(messages) if not _is_utf8(message)]
+    # "[" and "{" are one bit apart
+    openers = np.flatnonzero((np.frombuffer(joined, np.uint8) & 0xDF) == ord("["))
+    ends = np.cumsum(np.fromiter(map(len, messages), np.int64, len(messages)) + 1)
+    counts = np.diff(np.searchsorted(openers, ends), prepend=0)
+    unsafe.extend(i for i in np.flatnonzero(counts > MAX_DEPTH).tolist() if is_deeper_than(messages[i], MAX_DEPTH))
+    return unsafe
+
+
+def _is_utf8(message: bytes) -> bool:
+    if message.isascii():
+        return True
+    try:
+        message.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
