@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from stream_gov.reference import ReferenceProfile, profile_id, split_profile_id
 
 __all__ = ["BrokerNote", "StateDirectory"]
 
+_NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS})
 _PROFILE_FILE = re.compile(r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]{0,99})@(?P<revision>[1-9][0-9]{0,8})\.sgref")
 
 
@@ -102,8 +104,7 @@ class StateDirectory:
         path = self.profile_path(profile.name, profile.revision)
         temporary = self._write_beside(path, profile.to_bytes())
         try:
-            # Unlike a rename, a link fails where the name is taken: of two that save the same revision at once, one is told.
-            os.link(temporary, path)
+            _move_unless_there(temporary, path)
         except FileExistsError as err:
             msg = (
                 f"{path}: revision {profile.revision} of {profile.name!r} is there already, and a profile never changes; save this one "
@@ -273,6 +274,19 @@ class StateDirectory:
         except OSError as err:
             raise DataError(_cannot(path, "written", err)) from err
         return temporary
+
+
+def _move_unless_there(source: Path, target: Path) -> None:
+    """Give a file its name, or raise FileExistsError: unlike a rename, a link fails where the name is taken, even by a hair's breadth."""
+    try:
+        os.link(source, target)
+    except OSError as err:
+        if err.errno not in _NO_LINKS:
+            raise
+        # Some shared and FAT file systems have no links. Then two that save the same revision in the same instant are not told apart.
+        if target.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target)) from err
+        source.replace(target)
 
 
 def _names_in(directory: Path) -> list[str]:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import re
 import threading
@@ -51,6 +52,18 @@ def test_a_profile_is_never_overwritten(state):
         state.save_profile(profile(value=5.0))
 
     assert path.read_bytes() == first.to_bytes()
+    assert [p.name for p in state.references.iterdir()] == ["houses@1.sgref"]
+
+
+def test_without_links_a_profile_is_kept_and_not_overwritten_either(state, monkeypatch):
+    def no_links(source: Path, target: Path) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", no_links)
+    state.save_profile(profile())
+
+    with pytest.raises(DataError, match="is there already"):
+        state.save_profile(profile())
     assert [p.name for p in state.references.iterdir()] == ["houses@1.sgref"]
 
 
