@@ -3,6 +3,8 @@ from __future__ import annotations
 import errno
 import os
 import re
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -192,11 +194,9 @@ def test_the_note_on_the_broker_says_whether_it_runs(state):
 
 
 def test_a_note_of_a_dead_process_is_no_running_broker(state):
-    child = os.fork()
-    if child == 0:
-        os._exit(0)
-    os.waitpid(child, 0)
-    state.write_broker_note("127.0.0.1:9092", child)
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        child.wait()
+    state.write_broker_note("127.0.0.1:9092", child.pid)
 
     assert state.read_broker_note() is not None
     assert state.running_broker() is None
