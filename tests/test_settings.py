@@ -160,8 +160,19 @@ def test_mistake_in_a_flag_says_so():
     assert mistake(batch_size=0) == "flags: batch_size: must be at least 1, got 0"
 
 
-@pytest.mark.parametrize("variable", ["STREAM_GOV_PORT", "STREAM_GOV_SERVICE_HOST", "STREAM_GOV_SERVICE_PORT"])
-def test_variable_that_kubernetes_sets_for_a_service_is_left_alone(monkeypatch, variable):
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "STREAM_GOV_PORT",  # Kubernetes sets these for a service of this name
+        "STREAM_GOV_SERVICE_HOST",
+        "STREAM_GOV_SERVICE_PORT",
+        "STREAM_GOV_PARENT_PID",  # between `up` and its workers
+        "STREAM_GOV_TEST_INFRA",  # of the tests
+        "STREAM_GOV_TEST_POSTGRES_URL",
+        "STREAM_GOV_REQUIRE",
+    ],
+)
+def test_variable_that_is_like_no_setting_is_left_alone(monkeypatch, variable):
     monkeypatch.setenv(variable, "tcp://10.0.0.1:9464")
     assert load_settings() == Settings()
 
