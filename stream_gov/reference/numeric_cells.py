@@ -22,7 +22,7 @@ _N_GROUPS = 10  # PSI's deciles
 _CELLS_PER_GROUP = 4
 _MIN_GROUPS_BESIDE_ATOMS = 4
 _HEAVY_SHARE = 1 / 20
-_MIN_HEAVY_COUNT = 10
+_MIN_COUNT = 10  # seen less often, a value's share is mostly chance
 # Moments are integers of (value - center) * 2**16 / scale: the factor must be a finite float, and so must the square of the scale.
 _SMALLEST_SCALE = 2.0**-500
 _LARGEST_SCALE = 2.0**500
@@ -85,6 +85,9 @@ def atom_layout(counts: ValueCounts, *, center: float, scale: float) -> NumericL
     Neighbouring values with less than 1 % each share a group. What is left of such a run, still below 1 %, goes with the leftovers of
     other runs into one group of rare values; if even that is below 0.1 %, into the smallest group, unless there is only one.
 
+    Where the values themselves were hardly seen (fewer than 10 times), as in the tail of a count, others near them must be expected: a
+    gap with such values on both sides, or beyond the last one, belongs to the group of its neighbour and is not unseen.
+
     Notes
     -----
     The group of unseen values is the last.
@@ -93,7 +96,12 @@ def atom_layout(counts: ValueCounts, *, center: float, scale: float) -> NumericL
     group_of_atom = _group_atoms(counts.counts)
     unseen = int(group_of_atom.max()) + 1
     edges = np.union1d(atoms, _just_above(atoms))
-    groups = np.full(edges.size + 1, unseen, np.int64)
+    lower_ends = np.concatenate(([-np.inf], edges))
+    # The atom at or below each cell, -1 for none. A gap's other neighbour is the next atom, and at the ends there is only one.
+    below = np.searchsorted(atoms, lower_ends, side="right") - 1
+    sparse = counts.counts < _MIN_COUNT
+    near_sparse = sparse[np.maximum(below, 0)] & sparse[np.minimum(below + 1, atoms.size - 1)]
+    groups = np.where(near_sparse, group_of_atom[np.maximum(below, 0)], unseen)
     # The cell of an atom is the one that begins at it: cell i + 1 for edge i.
     groups[np.searchsorted(edges, atoms) + 1] = group_of_atom
     return NumericLayout(edges=edges, groups=groups, center=center, scale=scale, atoms=atoms)
@@ -150,7 +158,7 @@ def quantile_layout(counts: ValueCounts, *, center: float, scale: float) -> Nume
     value of the column, so no group is empty in the reference.
     """
     n = counts.n
-    heavy = (counts.counts >= _HEAVY_SHARE * n) & (counts.counts >= _MIN_HEAVY_COUNT)
+    heavy = (counts.counts >= _HEAVY_SHARE * n) & (counts.counts >= _MIN_COUNT)
     atoms = counts.values[heavy]
     rest, weights = counts.values[~heavy], counts.counts[~heavy]
     if not rest.size:  # a few values and no more; those never seen must not share a group with one of them

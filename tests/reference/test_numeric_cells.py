@@ -45,7 +45,7 @@ def test_every_value_has_a_cell_and_only_the_group_of_unseen_values_is_empty(val
     by_group = Counter(group_of(layout, v) for v in values)
     empty = set(range(layout.n_groups)) - set(by_group)
     few = has_few_values(ValueCounts.of(values))
-    assert empty == ({layout.n_groups - 1} if few else set())
+    assert empty <= ({layout.n_groups - 1} if few else set())
 
 
 @given(samples)
@@ -150,6 +150,31 @@ def test_few_values_have_a_cell_each_and_all_others_one_group():
 
     assert [group_of(layout, v) for v in (1, 2, 5)] == [0, 1, 2]
     assert {group_of(layout, v) for v in (-1e300, 0.999, 1.0000001, 1.5, 3, 4, 5.1, 1e300)} == {3}
+
+
+def test_beyond_a_thin_tail_more_of_it_is_expected():
+    counts = ValueCounts(np.array([0.0, 1, 2, 3, 5, 9]), np.array([600, 300, 88, 6, 4, 2]))
+    layout = atom_layout(counts, center=0, scale=1)
+
+    tail = group_of(layout, 3)
+    assert {group_of(layout, v) for v in (3, 3.5, 4, 5, 7, 9, 9.1, 1e300)} == {tail}
+    assert {group_of(layout, v) for v in (-1, 0.5, 1.5, 2.5)} == {layout.n_groups - 1}
+    assert tail != layout.n_groups - 1
+
+
+@pytest.mark.parametrize("draw", ["poisson", "geometric"])
+def test_counts_of_one_distribution_hardly_ever_fall_into_the_unseen_group(draw):
+    rng = np.random.default_rng(0)
+    sample = (lambda n: rng.poisson(3, n)) if draw == "poisson" else (lambda n: rng.geometric(0.2, n))
+    unseen = 0
+    for _ in range(200):
+        layout = layout_of(sample(20_000).astype(float))
+        window = NumericSummary(layout)
+        window.update_values(sample(1_000).astype(float))
+        unseen += int(window.cell_counts()[-1])
+
+    # By the rule that a value must have been seen to be known, 2 to 10 in a hundred of these windows have an unseen value.
+    assert unseen <= 1
 
 
 def test_neighbouring_rare_values_share_a_group():
