@@ -11,7 +11,9 @@ RUN /opt/stream-gov/bin/pip install --no-cache-dir --require-hashes -r requireme
 COPY pyproject.toml README.md LICENSE ./
 COPY stream_gov stream_gov
 RUN /opt/stream-gov/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
-    && /opt/stream-gov/bin/pip uninstall --yes --quiet setuptools pip
+    && /opt/stream-gov/bin/pip uninstall --yes --quiet setuptools pip \
+    # a tenth of the size: the libraries' own tests, and headers for compilers
+    && find /opt/stream-gov/lib -type d \( -name tests -o -path '*/pyarrow/include' \) -prune -exec rm -rf {} +
 
 FROM python:${PYTHON_VERSION}-slim-bookworm
 RUN groupadd --gid 10001 stream-gov \
