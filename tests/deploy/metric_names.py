@@ -6,6 +6,7 @@ import re
 
 from prometheus_client.metrics import MetricWrapperBase
 
+from stream_gov.cli.sink_metrics import SINK_COUNTERS
 from stream_gov.runtime.worker_metrics import DetectMetrics, IngestMetrics
 from stream_gov.sinks.drift_gauges import DriftGauges
 
@@ -22,6 +23,7 @@ def exported_labels() -> dict[str, set[str]]:
             if isinstance(instrument, MetricWrapperBase):
                 (metric,) = instrument.describe()
                 _add(labels, metric.name, metric.type, set(instrument._labelnames))
+    labels |= {name: set() for name, _ in SINK_COUNTERS.values()}
     return labels
 
 
