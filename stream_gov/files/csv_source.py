@@ -20,14 +20,6 @@ __all__ = ["CsvSource"]
 
 _BLOCK_BYTES = 1 << 19  # Arrow reads 32 of them ahead
 _ARROW_TYPES = {"integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_()}
-_FORMS: dict[CsvType, ColumnForm] = {
-    "integer": "json",
-    "number": "json",
-    "boolean": "json",
-    "string": "text",
-    "mixed": "words",
-    "missing": "text",
-}
 
 
 class CsvSource:
@@ -138,8 +130,15 @@ class CsvSource:
     def batches(self, columns: list[str]) -> Iterator[TableBatch]:
         """Yield the rows in order with the columns asked for."""
         types = {name: self.type_of(name) for name in columns}
-        arrow = {name: _ARROW_TYPES[kind] for name, kind in types.items() if kind in _ARROW_TYPES}
-        forms = {name: _FORMS[kind] for name, kind in types.items()}
+        arrow: dict[str, pa.DataType] = {}
+        forms: dict[str, ColumnForm] = {}
+        for name, kind in types.items():
+            if kind in _ARROW_TYPES and self.scans[name].is_padded:
+                forms[name] = "words"
+            elif kind in _ARROW_TYPES:
+                arrow[name], forms[name] = _ARROW_TYPES[kind], "json"
+            else:
+                forms[name] = "text" if kind == "string" else "words"
         for first_row, batch in self._read(arrow, columns):
             yield TableBatch(first_row, batch, forms)
 

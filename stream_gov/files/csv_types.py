@@ -19,12 +19,13 @@ NULL_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "nul
 TRUE_WORDS = ("true", "True", "TRUE")
 FALSE_WORDS = ("false", "False", "FALSE")
 
-_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
-_NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?|[+-]?(?:inf|Inf|INF|infinity|Infinity)")
+_INTEGER = re.compile(r"-?[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[+-]?[0-9]+)?|inf|infinity)", re.IGNORECASE | re.ASCII)
 # A code such as 0042 is no number: its zeros would be lost.
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]+")
 _LEADING_ZERO_ARROW = r"^[+-]?0[0-9]+$"
-_INTEGER_ARROW = r"^[+-]?[0-9]{1,18}$"
+_UNPADDED = frozenset({"missing", "null_word", "boolean"})
+_INTEGER_ARROW = r"^-?[0-9]{1,18}$"
 
 
 def _classify(text: str) -> str:
@@ -67,6 +68,8 @@ class CsvColumnScan:
     """Fields by kind: missing, null_word, integer, number, boolean, string."""
     first_text: tuple[int, str] | None = None
     """Row and content of the first field that is neither number, boolean nor missing."""
+    is_padded: bool = False
+    """Whether a missing value or a boolean stands among spaces, which Arrow's own conversion does not take."""
 
     def update(self, column: pa.Array, first_row: int) -> None:
         """Add fields (text, without nulls); `first_row` is the row of the first of them."""
@@ -77,6 +80,9 @@ class CsvColumnScan:
         kinds = [_classify(word) for word in words]
         for entry in pc.value_counts(entries.indices).to_pylist():
             self.n[kinds[entry["values"]]] += entry["counts"]
+        self.is_padded |= any(
+            kind in _UNPADDED and word != word.strip() for word, kind in zip(words, kinds, strict=True)
+        )
         if self.first_text is None and "string" in kinds:
             place = next(i for i, index in enumerate(entries.indices.to_pylist()) if kinds[index] == "string")
             self.first_text = (first_row + place, column[place].as_py())

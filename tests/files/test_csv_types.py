@@ -15,7 +15,8 @@ def scan(*fields: str) -> CsvColumnScan:
 @pytest.mark.parametrize(
     ("fields", "kind"),
     [
-        (["1", "-2", "+3", ""], "integer"),
+        (["1", "-2", "3 ", ""], "integer"),
+        (["1", "-2", "+3", ""], "number"),
         (["1", "2.5", "1e5", ".5", "5.", " 7 ", "NA", "nan"], "number"),
         (["1", "inf", "-Infinity"], "number"),
         (["1" * 25], "number"),

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import csv
 import gzip
 import json
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -9,9 +11,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from stream_gov.contracts import DataError, Monitor
 from stream_gov.files import TableMapping, TabularFile, build_reference, column_types, iter_events
+from stream_gov.files.csv_types import parse_word
 from stream_gov.reference import ProfileBuilder, ReferenceProfile
 
 START_MS = 831_391_200_000  # 1996-05-07 00:00 in Sydney
@@ -195,9 +200,13 @@ def test_other_types_of_parquet_become_json(tmp_path):
 
 
 def test_empty_text_is_missing_in_csv_and_na_is_a_category(tmp_path):
-    path = write(tmp_path / "e.csv", "ts,x,country\n831427200,NA,NA\n831427201,5,\n")
+    path = write(tmp_path / "e.csv", "ts,x,country\n831427200,NA,NA\n831427201,5,\n831427202,,FR\n")
 
-    assert [e["features"] for e in events_of(path)] == [{"x": None, "country": "NA"}, {"x": 5, "country": None}]
+    assert [e["features"] for e in events_of(path)] == [
+        {"x": None, "country": "NA"},
+        {"x": 5, "country": None},
+        {"x": None, "country": "FR"},
+    ]
 
 
 def test_a_quoted_field_may_hold_commas_and_newlines(tmp_path):
@@ -351,3 +360,38 @@ def test_a_time_that_cannot_be_read_is_an_error_with_its_row(tmp_path):
         events_of(path)
     with pytest.raises(DataError, match=r"e.csv: row 1: the time in column 'timestamp' is 'noon'"):
         events_of(path, stop=2)
+
+
+WORDS = st.sampled_from(["", "NA", "null", "nan", "-nan", "inf", "-Infinity", "INF", "true", "FALSE", "0", "-0", "+3", "1.", ".5", "1e5", "1E-400", "1e400", "007", "-0042", "9" * 18, "9" * 19, "0x10", "1_0", "1,5", "n.a.", '"q"', "ä"])  # fmt: skip
+FIELDS = (WORDS | st.integers().map(str) | st.floats().map(repr) | st.text("ab 1.-+e", max_size=4)).flatmap(
+    lambda word: st.sampled_from([word, f" {word}", f"{word} "])
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(FIELDS, min_size=1, max_size=8), st.sampled_from([None, "number", "string", "boolean", "categorical"]))
+def test_any_fields_are_read_as_their_types_say(fields, known):
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "e.csv"
+        with path.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([["ts", "x"], *([831_427_200, field] for field in fields)])
+        try:
+            events = events_of(path, types={"x": known} if known else {})
+        except DataError as err:
+            if known is None and "mixed types" in str(err):
+                return
+            raise
+
+    found = [event["features"]["x"] for event in events]
+    assert len(found) == len(fields)
+    for value, field in zip(found, fields, strict=True):
+        if isinstance(value, str) and value not in ("Infinity", "-Infinity"):
+            assert value == field  # text stays as it is written
+        elif known != "string" and parse_word(field) != field:
+            expected = parse_word(field)
+            assert isinstance(value, bool) == isinstance(expected, bool)
+            assert (value is None) == (expected is None)
+            assert value is None or float(value) == pytest.approx(float(expected))
+        else:
+            assert value is None
+            assert field == ""
