@@ -43,8 +43,9 @@ class ColumnChunk:
         """Rows of the sample with the names in them that the plan does not know."""
         self.type_errors: dict[int, list[int]] = {}
         """Rows with a value of a wrong type, by the number of the numeric view."""
-        self._times: list[NDArray[np.int64]] = []
-        self._numbers: list[list[NDArray[np.float64]]] = [[] for view in types.views if view.is_numeric]
+        # Grown as rows come, kept while the chunk is: fresh memory of this size costs more than what is written to it.
+        self._times = np.empty(0, np.int64)
+        self._numbers = np.empty((sum(view.is_numeric for view in types.views), 0))
         self._views = [(view, types.source_index[view.name], types.is_typed(view.name)) for view in types.views]
         self._segment_sources = [(name, types.source_index[name]) for name in self.segment_columns]
 
@@ -72,20 +73,18 @@ class ColumnChunk:
         new_columns
             Rows of the sample, by position in `events`, with the names that are new.
         """
-        m = len(events)
-        first_row = self.n
+        first_row, self.n = self.n, self.n + len(events)
         is_long = longest_message > _LONG_MESSAGE
-        self.n += m
-        self._times.append(times)
+        self._reserve(self.n)
+        self._times[first_row : self.n] = times
         self._append_versions(list(map(_get_version, events)))
         columns = self.types.columns(events)
-        numbers, categories = iter(enumerate(self._numbers)), iter(self.categories)
+        numbers, categories = iter(enumerate(self._numbers[:, first_row : self.n])), iter(self.categories)
         for view, source, has_one_type in self._views:
             values = columns[source]
             if view.is_numeric:
-                place, pieces = next(numbers)
-                piece, wrong = clean_numbers(values, is_typed=is_strict and has_one_type)
-                pieces.append(piece)
+                place, row = next(numbers)
+                row[:], wrong = clean_numbers(values, is_typed=is_strict and has_one_type)
                 if wrong:
                     self.type_errors.setdefault(place, []).extend(first_row + i for i in wrong)
             else:
@@ -109,13 +108,30 @@ class ColumnChunk:
                 length += self.versions.pop()[1]
             self.versions.append((name, length))
 
+    def _reserve(self, n: int) -> None:
+        """Make room for `n` rows."""
+        room = self._times.size
+        if n <= room:
+            return
+        room = max(n, min(2 * room, CHUNK_ROWS))
+        times, numbers = np.empty(room, np.int64), np.empty((len(self._numbers), room))
+        times[: self._times.size] = self._times
+        numbers[:, : self._times.size] = self._numbers
+        self._times, self._numbers = times, numbers
+
+    def clear(self) -> None:
+        """Forget the rows, but not the room for them."""
+        self.n = 0
+        self.versions.clear()
+        self.new_columns.clear()
+        self.type_errors.clear()
+        for values in (*self.categories, *self.segment_columns.values()):
+            values.clear()
+
     def times(self) -> NDArray[np.int64]:
-        """Event times, shape `(n,)`."""
-        return self._times[0] if len(self._times) == 1 else np.concatenate(self._times)
+        """Event times, shape `(n,)`; a view."""
+        return self._times[: self.n]
 
     def numbers(self) -> NDArray[np.float64]:
-        """Values of the numeric views, shape `(d, n)`; NaN where a value is missing or has a wrong type."""
-        matrix = np.empty((len(self._numbers), self.n))
-        for row, pieces in zip(matrix, self._numbers, strict=True):
-            np.concatenate(pieces, out=row)
-        return matrix
+        """Values of the numeric views, shape `(d, n)`; NaN where a value is missing or has a wrong type. A view."""
+        return self._numbers[:, : self.n]

@@ -12,7 +12,6 @@ bytes. What strict accepts lenient reads alike, so that the outcome depends on t
 
 from __future__ import annotations
 
-import itertools
 import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -29,7 +28,7 @@ from stream_gov.decoding.event_types import EventTypes, Strictness
 from stream_gov.decoding.nesting import MAX_DEPTH, is_deeper_than
 from stream_gov.decoding.timestamps import TimeBounds
 
-__all__ = ["NEW_COLUMN_SAMPLE", "EventDecoder", "EventGroup", "ModelDecoder"]
+__all__ = ["NEW_COLUMN_SAMPLE", "DecodedBlock", "EventDecoder", "EventGroup", "ModelDecoder"]
 
 NEW_COLUMN_SAMPLE = 16
 """New columns are counted in one event of so many, chosen by its id."""
@@ -39,8 +38,8 @@ _RETRY_AFTER = 100
 _OFTEN = 1 / 8
 _FEW = 8
 
-# What msgspec raises for bytes it cannot decode; TypeError is for a message that is None.
-_UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, TypeError)
+# What msgspec raises for bytes it cannot decode.
+_UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class _ModelOnly(msgspec.Struct, gc=False):
@@ -74,19 +73,26 @@ class EventGroup:
     """Events of one model in a block, in the order of the block."""
 
     decoder: ModelDecoder
-    positions: list[int] = field(default_factory=list)
+    positions: Sequence[int] = field(default_factory=list)
     events: list[Any] = field(default_factory=list)
     new_columns: dict[int, list[str]] = field(default_factory=dict)
     """New names by position in the block, for events of the sample."""
     is_strict: bool = True
-    """Whether all events came the strict way."""
+    """Whether all these events came the strict way."""
 
-    def sort(self) -> None:
-        """Bring the events into the order of the block."""
-        if any(a > b for a, b in itertools.pairwise(self.positions)):
-            pairs = sorted(zip(self.positions, self.events, strict=True), key=itemgetter(0))
-            self.positions = [position for position, _ in pairs]
-            self.events = [event for _, event in pairs]
+
+@dataclass(slots=True)
+class DecodedBlock:
+    """What a block of messages holds."""
+
+    groups: list[EventGroup] = field(default_factory=list)
+    """One for each model that has events."""
+    refused: list[tuple[int, RefusedMessage]] = field(default_factory=list)
+    """By position in the block, in no order."""
+    n_longest: int = 0
+    """Bytes of the longest message that is not refused for its size."""
+    is_mixed: bool = False
+    """Whether there are several models."""
 
 
 class ModelDecoder:
@@ -127,22 +133,18 @@ class ModelDecoder:
         if self._level < len(self._strict):
             events, odd = _decode_all(self._strict[self._level], messages)
             if not odd:
-                return EventGroup(self, list(positions), events), []
+                return EventGroup(self, positions, events), []
             if len(odd) > max(_FEW, len(messages) * _OFTEN):
                 self._level, self._blocks_left = self._level + 1, _RETRY_AFTER
         else:
             events, odd = [None] * len(messages), list(range(len(messages)))
-        group = EventGroup(self, is_strict=len(odd) == 0)
         news = self._decode_leniently(messages, odd, events)
-        group.new_columns = {positions[i]: names for i, names in news.items()}
-        failed = []
-        for position, event in zip(positions, events, strict=True):
-            if event is None:
-                failed.append(position)
-            else:
-                group.positions.append(position)
-                group.events.append(event)
-        return group, failed
+        new_columns = {positions[i]: names for i, names in news.items()}
+        failed = [positions[i] for i in odd if events[i] is None]
+        if failed:
+            positions = [position for position, event in zip(positions, events, strict=True) if event is not None]
+            events = [event for event in events if event is not None]
+        return EventGroup(self, positions, events, new_columns, is_strict=len(failed) == len(odd)), failed
 
     def _decode_leniently(
         self, messages: Sequence[bytes], odd: Sequence[int], events: list[Any]
@@ -167,23 +169,23 @@ class ModelDecoder:
             self.types.settle(good)
         return news
 
-    def add_careful(self, group: EventGroup, position: int, read: CarefulEvent) -> None:
-        """Add an event that was read by hand to a group."""
-        group.positions.append(position)
+    def add_careful(self, group: EventGroup, chosen: Sequence[tuple[int, CarefulEvent]]) -> None:
+        """Add events that were read by hand, with their positions, to a group."""
+        pairs = list(zip(group.positions, group.events, strict=True))
+        for position, read in chosen:
+            if self.types is None:
+                fields = (read.event_id, read.model, read.version, read.timestamp)
+                pairs.append((position, _OpenEvent(*fields, read.features, read.prediction, read.scores)))
+                continue
+            event = self.types.from_careful(read)
+            self.types.settle([event])
+            pairs.append((position, event))
+            names = self._new_columns(read.features) if _is_sampled(read.event_id) else []
+            if names:
+                group.new_columns[position] = names
+        pairs.sort(key=itemgetter(0))
+        group.positions, group.events = [position for position, _ in pairs], [event for _, event in pairs]
         group.is_strict = False
-        if self.types is None:
-            group.events.append(
-                _OpenEvent(
-                    read.event_id, read.model, read.version, read.timestamp, read.features, read.prediction, read.scores
-                )
-            )
-            return
-        event = self.types.from_careful(read)
-        self.types.settle([event])
-        group.events.append(event)
-        names = self._new_columns(read.features) if _is_sampled(read.event_id) else []
-        if names:
-            group.new_columns[position] = names
 
     def _new_columns(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if name not in self.plan.known_columns]
@@ -201,10 +203,8 @@ class EventDecoder:
     def __init__(self, decoder_of: Callable[[str], ModelDecoder | None]) -> None:
         self._decoder_of = decoder_of
 
-    def decode(
-        self, messages: Sequence[bytes | None], bounds: TimeBounds
-    ) -> tuple[list[EventGroup], list[tuple[int, RefusedMessage]]]:
-        """Decode a block; return the events by model, and by position the messages that are none.
+    def decode(self, messages: Sequence[bytes | None], bounds: TimeBounds, *, is_mixed: bool) -> DecodedBlock:
+        """Decode a block.
 
         Parameters
         ----------
@@ -212,49 +212,102 @@ class EventDecoder:
             At least one. None is a message without a value.
         bounds
             Times an event may have. They are checked here only for messages that are refused for another reason as well.
+        is_mixed
+            Whether to expect several models. To be wrong costs time only.
         """
-        sound, doubtful = _without_oversized(messages)
-        refused: list[tuple[int, RefusedMessage]] = []
+        try:
+            block = self._decode(messages, messages, bounds, is_mixed=is_mixed)  # type: ignore[arg-type]
+            # Asked last: by now the messages are in the processor's cache.
+            block.n_longest = max(map(len, messages))  # type: ignore[arg-type]
+            if block.n_longest <= MAX_EVENT_BYTES:
+                return block
+        except TypeError:  # one is None
+            pass
+        sound = [message if message and len(message) <= MAX_EVENT_BYTES else b"" for message in messages]
+        block = self._decode(sound, messages, bounds, is_mixed=is_mixed)
+        block.n_longest = max(map(len, sound))
+        return block
+
+    def _decode(
+        self, sound: Sequence[bytes], messages: Sequence[bytes | None], bounds: TimeBounds, *, is_mixed: bool
+    ) -> DecodedBlock:
+        block = DecodedBlock()
         groups: dict[str, EventGroup] = {}
-        only = self._only_model(sound)
-        by_model = {only: range(len(messages))} if only is not None else self._route(sound, doubtful)
-        for model, positions in by_model.items():
-            chosen = sound if len(positions) == len(sound) else [sound[i] for i in positions]
+        doubtful: list[int] = []
+        only = None if is_mixed else self._only_model(sound)
+        if only is None:
+            astray: Sequence[int] = range(len(sound))
+        else:
+            groups[only[0]], astray = only[1].decode(sound, range(len(sound)))
+        if astray:
+            doubtful.extend(self._decode_by_model(sound, astray, bounds, groups, block))
+        if doubtful:
+            self._read_with_care(messages, sorted(set(doubtful)), bounds, groups, block)
+        block.groups = [group for group in groups.values() if group.events]
+        block.is_mixed = len(block.groups) > 1
+        return block
+
+    def _decode_by_model(
+        self,
+        messages: Sequence[bytes],
+        positions: Sequence[int],
+        bounds: TimeBounds,
+        groups: dict[str, EventGroup],
+        block: DecodedBlock,
+    ) -> list[int]:
+        """Decode messages, each by its own model; return the positions of those that need care."""
+        events, odd = _decode_all(_decode_model, [messages[position] for position in positions])
+        doubtful = [positions[i] for i in odd]
+        by_model: dict[str, list[int]] = {}
+        for i, event in enumerate(events):
+            if event is not None:
+                by_model.setdefault(event.model, []).append(i)
+        for model, places in by_model.items():
+            chosen = [positions[i] for i in places]
             decoder = self._decoder_of(model)
             if decoder is None:
-                doubtful.extend(_refuse_unknown(chosen, positions, bounds, refused))
-                continue
-            groups[model], failed = decoder.decode(chosen, positions)
-            doubtful.extend(failed)
-        for position in sorted(set(doubtful)):
+                unsafe = {chosen[i] for i in _unsafe([messages[position] for position in chosen])}
+                doubtful.extend(unsafe)
+                block.refused.extend(
+                    (position, unknown_model(model, events[i].timestamp, bounds))
+                    for i, position in zip(places, chosen, strict=True)
+                    if position not in unsafe
+                )
+            elif model in groups:  # it failed before
+                doubtful.extend(chosen)
+            else:
+                groups[model], failed = decoder.decode([messages[position] for position in chosen], chosen)
+                doubtful.extend(failed)
+        return doubtful
+
+    def _read_with_care(
+        self,
+        messages: Sequence[bytes | None],
+        positions: Sequence[int],
+        bounds: TimeBounds,
+        groups: dict[str, EventGroup],
+        block: DecodedBlock,
+    ) -> None:
+        careful: dict[str, list[tuple[int, CarefulEvent]]] = {}
+        for position in positions:
             read = read_message(messages[position], self._is_monitored, bounds)
             if isinstance(read, RefusedMessage):
-                refused.append((position, read))
-                continue
-            decoder = self._decoder_of(read.model)
+                block.refused.append((position, read))
+            else:
+                careful.setdefault(read.model, []).append((position, read))
+        for model, chosen in careful.items():
+            decoder = self._decoder_of(model)
             if decoder is not None:
-                group = groups.setdefault(read.model, EventGroup(decoder))
-                decoder.add_careful(group, position, read)
-        for group in groups.values():
-            group.sort()
-        return [group for group in groups.values() if group.events], refused
+                decoder.add_careful(groups.setdefault(model, EventGroup(decoder)), chosen)
 
     def _is_monitored(self, model: str) -> bool:
         return self._decoder_of(model) is not None
 
-    def _only_model(self, messages: Sequence[bytes]) -> str | None:
-        """Guess that all messages are of one model where the first and the last are; a wrong guess costs time only."""
+    def _only_model(self, messages: Sequence[bytes]) -> tuple[str, ModelDecoder] | None:
+        """Guess that all messages are of one model where the first and the last are."""
         first, last = _model_of(messages[0]), _model_of(messages[-1])
-        return first if first == last and first is not None and self._is_monitored(first) else None
-
-    def _route(self, messages: Sequence[bytes], doubtful: list[int]) -> dict[str, list[int]]:
-        events, odd = _decode_all(_decode_model, messages)
-        doubtful.extend(odd)
-        by_model: dict[str, list[int]] = {}
-        for position, event in enumerate(events):
-            if event is not None:
-                by_model.setdefault(event.model, []).append(position)
-        return by_model
+        decoder = self._decoder_of(first) if first is not None and first == last else None
+        return (first, decoder) if first is not None and decoder is not None else None
 
 
 def _decode_all(decode: Callable[[bytes], Any], messages: Sequence[bytes]) -> tuple[list[Any], list[int]]:
@@ -277,29 +330,6 @@ def _model_of(message: bytes) -> str | None:
         return _decode_model(message).model
     except _UNDECODABLE:
         return None
-
-
-def _without_oversized(messages: Sequence[bytes | None]) -> tuple[Sequence[bytes], list[int]]:
-    """Messages with an empty one in place of each that is missing or too large, and the positions of these."""
-    try:
-        if max(map(len, messages)) <= MAX_EVENT_BYTES:  # type: ignore[arg-type]
-            return messages, []  # type: ignore[return-value]
-    except TypeError:  # one is None
-        pass
-    sound = [message if message and len(message) <= MAX_EVENT_BYTES else b"" for message in messages]
-    return sound, [i for i, message in enumerate(sound) if not message]
-
-
-def _refuse_unknown(
-    messages: Sequence[bytes], positions: Sequence[int], bounds: TimeBounds, refused: list[tuple[int, RefusedMessage]]
-) -> list[int]:
-    """Refuse messages of a model that no monitor watches; return the positions of those that need care."""
-    unsafe = set(_unsafe(messages))
-    for i, (position, message) in enumerate(zip(positions, messages, strict=True)):
-        if i not in unsafe:
-            event = _decode_model(message)
-            refused.append((position, unknown_model(event.model, event.timestamp, bounds)))
-    return [positions[i] for i in unsafe]
 
 
 def _is_sampled(event_id: str) -> bool:

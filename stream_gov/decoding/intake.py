@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,8 @@ _MIXED_BLOCK = 8_192
 _COUNT_AFTER = 65_536
 """Messages of a partition after which the rows of all its models are counted, however few each has: it bounds the rows held."""
 
+_get_timestamp = attrgetter("timestamp")
+
 
 class _Model:
     """Rows and segments of one model in one partition since the last cut."""
@@ -87,24 +89,20 @@ class _Model:
         """Count the rows held."""
         if self.chunk is not None and self.chunk.n:
             count_chunk(self.chunk, panes, self.names)
-            self.chunk = ColumnChunk(self.chunk.types)
+            self.chunk.clear()
 
 
 @dataclass(slots=True)
 class _Partition:
     """What is held of one source partition since its last cut."""
 
-    latest_ms: int | None = None
+    latest_refused_ms: int | None = None
+    """Latest time of a message that was refused for something else than its time."""
     n_messages: int = 0
     is_mixed: bool = False
     models: dict[str, _Model] = field(default_factory=dict)
     panes: Panes = field(default_factory=dict)
     rejected: dict[tuple[str, str, int], int] = field(default_factory=dict)
-
-    def see(self, time_ms: int) -> None:
-        """Take notice of the time of an event."""
-        if self.latest_ms is None or time_ms > self.latest_ms:
-            self.latest_ms = time_ms
 
     def count_all(self) -> None:
         """Count the rows of every model."""
@@ -199,11 +197,10 @@ class Intake:
         self, state: _Partition, values: Sequence[bytes | None], bounds: TimeBounds
     ) -> list[tuple[int, RefusedMessage]]:
         decoder = EventDecoder(lambda model: self._decoder(state, model))
-        groups, refused = decoder.decode(values, bounds)
-        state.is_mixed = len(groups) > 1
-        longest = max(len(value) for value in values if value is not None) if groups else 0
-        for group in groups:
-            times, untimely = read_timestamps([event.timestamp for event in group.events], bounds)
+        block = decoder.decode(values, bounds, is_mixed=state.is_mixed)
+        refused, state.is_mixed = block.refused, block.is_mixed
+        for group in block.groups:
+            times, untimely = read_timestamps(list(map(_get_timestamp, group.events)), bounds)
             if untimely:
                 model = group.decoder.plan.model
                 for i, error in untimely.items():
@@ -216,8 +213,7 @@ class Intake:
                 times = times[timely]
                 group.positions = [group.positions[i] for i in timely]
                 group.events = [group.events[i] for i in timely]
-            state.see(int(times.max()))
-            state.models[group.decoder.plan.model].add(group, times, longest, state.panes)
+            state.models[group.decoder.plan.model].add(group, times, block.n_longest, state.panes)
         return refused
 
     def _decoder(self, state: _Partition, model: str) -> ModelDecoder | None:
@@ -246,7 +242,7 @@ class Intake:
     ) -> Rejection:
         time_ms = message.time_ms
         if time_ms is not None:
-            state.see(time_ms)
+            state.latest_refused_ms = max(time_ms, state.latest_refused_ms or time_ms)
         elif now_ms is not None and not bounds.contain(message_ms):
             time_ms = now_ms  # the producer's clock set both times: a pane far away would stay open for years
         else:
@@ -290,7 +286,9 @@ class Intake:
                         b"" if pane is None else pane.to_bytes(),
                     )
                 )
-        watermark = NO_WATERMARK if state.latest_ms is None else state.latest_ms - self._out_of_orderness_ms
+        times = [state.latest_refused_ms, *(pane.last_ms for panes in state.panes.values() for pane in panes)]
+        latest_ms = max((time_ms for time_ms in times if time_ms is not None), default=None)
+        watermark = NO_WATERMARK if latest_ms is None else latest_ms - self._out_of_orderness_ms
         records.append(WatermarkRecord(topic, partition, n_partitions, from_offset, to_offset, watermark, idle=False))
         return records
 

@@ -27,7 +27,10 @@ _Rows = NDArray[np.intp] | None
 
 
 def count_chunk(chunk: ColumnChunk, panes: Panes, names: SegmentNames) -> None:
-    """Add the rows of a chunk (at least one) to the panes; panes that are not there yet are made."""
+    """Add the rows of a chunk (at least one) to the panes; panes that are not there yet are made.
+
+    The order of the chunk's numbers is lost.
+    """
     plan = chunk.types.plan
     counter = _ChunkCounter(chunk)
     for version, segment, start_ms, rows in _groups(chunk, counter.times, names):
@@ -82,6 +85,8 @@ class _ChunkCounter:
 
     def __init__(self, chunk: ColumnChunk) -> None:
         self.chunk = chunk
+        self.is_one_group = not chunk.types.plan.segments
+        """Whether a group of all rows is the only one."""
         self.times = chunk.times()
         self.numbers = chunk.numbers()
         self._coded: list[tuple[list[Any], NDArray[np.int64]] | None] = [None] * len(chunk.categories)
@@ -94,11 +99,18 @@ class _ChunkCounter:
     def count(self, group: list[PaneSummary], rows: _Rows) -> None:
         """Add rows to the summaries of each layout."""
         numbers = self.numbers if rows is None else self.numbers[:, rows]
+        is_ours = rows is not None or self.is_one_group
         times = self.times if rows is None else self.times[rows]
         wrong = np.zeros(len(numbers), np.int64)
         if self._wrong is not None:
             wrong = (self._wrong if rows is None else self._wrong[:, rows]).sum(axis=1)
-        ordered = np.sort(numbers, axis=1)
+        for pane, places in zip(group, self.chunk.types.places, strict=True):
+            if pane.covariance is not None:
+                pane.covariance.update_rows(numbers[places.numeric_places].T)
+        if is_ours:
+            numbers.sort(axis=1)
+        else:
+            numbers = np.sort(numbers, axis=1)
         first_ms, last_ms = int(times.min()), int(times.max())
         categories = [self._category_counts(place, rows) for place in range(len(self.chunk.categories))]
         new_columns = self._new_columns(rows)
@@ -107,13 +119,11 @@ class _ChunkCounter:
             numeric = cast(list[NumericSummary], [pane.columns[name] for name in places.numeric_names])
             if numeric:
                 chosen = places.numeric_places
-                places.numeric.update_sorted(numeric, ordered[chosen], wrong[chosen])
+                places.numeric.update_sorted(numeric, numbers[chosen], wrong[chosen])
             for name, place in places.categories:
                 _add_categories(pane.columns[name], categories[place])
             if new_columns:
                 pane.update_new_columns(new_columns)
-            if pane.covariance is not None:
-                pane.covariance.update_rows(numbers[places.numeric_places].T)
 
     def _category_counts(self, place: int, rows: _Rows) -> dict[Any, int]:
         values = self.chunk.categories[place]

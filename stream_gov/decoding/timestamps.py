@@ -116,6 +116,7 @@ def read_timestamps(
         if earliest <= times.min() and times.max() <= latest:
             return times, refused
         doubtful = np.flatnonzero((times < earliest) | (times > latest)).tolist()
+        times = times.copy()
     for i in doubtful:
         try:
             times[i] = read_timestamp(values[i], bounds)
@@ -127,7 +128,7 @@ def read_timestamps(
 
 def _times_of_integers(values: Sequence[str | float]) -> NDArray[np.int64] | None:
     try:
-        return np.frombuffer(bytearray(struct.pack(f"{len(values)}q", *values)), np.int64)
+        return np.frombuffer(struct.pack(f"{len(values)}q", *values), np.int64)
     except struct.error:  # not all are integers, or not of 64 bits
         return None
 

@@ -223,19 +223,33 @@ class NumericColumns:
         if not 1 <= m <= _CHUNK:
             msg = f"give 1 to {_CHUNK} values of each column at once, got {m}"
             raise ValueError(msg)
+        # A few columns at a time: a scratch array beyond some 100 kB comes as fresh memory, whose page faults cost more than the sums.
+        step = max(1, _CHUNK // m)
+        for start in range(0, len(summaries), step):
+            part = slice(start, start + step)
+            self._update_part(summaries[part], values[part], n_type_errors[part].tolist(), part)
+
+    def _update_part(
+        self, summaries: Sequence[NumericSummary], values: NDArray[np.float64], n_type_errors: list[int], part: slice
+    ) -> None:
+        m = values.shape[1]
         n_valid = [m] * len(summaries)
+        last: NDArray[np.float64]
         with np.errstate(over="ignore", invalid="ignore"):  # infinite steps are clipped, their sums not used
-            steps = np.rint((values - self._centers) * self._factors)
-            if np.isnan(values[:, -1]).any():
+            steps = values - self._centers[part]
+            steps *= self._factors[part]
+            np.rint(steps, out=steps)
+            last = steps[:, -1]
+            if np.isnan(last).any():
                 missing = np.isnan(values)
                 steps[missing] = 0.0
                 n_valid = (m - missing.sum(axis=1)).tolist()
-            reach = np.maximum(np.abs(steps[:, 0]), np.abs(steps[np.arange(len(steps)), np.array(n_valid) - 1]))
-            sums, squares = steps.sum(axis=1), np.einsum("ij,ij->i", steps, steps)
-        is_near = (reach < _FAST_BOUND).tolist()
-        for i, (summary, n) in enumerate(zip(summaries, n_valid, strict=True)):
-            wrong = int(n_type_errors[i])
+                last = steps[np.arange(len(steps)), np.array(n_valid) - 1]
+            is_near = np.maximum(np.abs(steps[:, 0]), np.abs(last)) < _FAST_BOUND
+            sums, squares = steps.sum(axis=1).tolist(), np.einsum("ij,ij->i", steps, steps).tolist()
+        for i, (summary, n, wrong) in enumerate(zip(summaries, n_valid, n_type_errors, strict=True)):
             summary.n_type_errors += wrong
             summary.n_missing += m - n - wrong
             if n:
-                summary._add_sorted(values[i, :n], steps[i, :n], int(sums[i]) if is_near[i] else None, squares[i])  # noqa: SLF001
+                sum_q = int(sums[i]) if is_near[i] else None
+                summary._add_sorted(values[i, :n], steps[i, :n], sum_q, squares[i])  # noqa: SLF001  # same module
