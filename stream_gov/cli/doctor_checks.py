@@ -40,6 +40,7 @@ __all__ = [
 _ENV_PREFIX = "STREAM_GOV_"
 _REQUIREMENT = re.compile(r"([A-Za-z0-9._-]+)>=([0-9.]+)$")
 _SECRET = re.compile(r"password|secret|token|\.key$", re.IGNORECASE)
+_PASSWORD_IN_URL = re.compile(r"(://[^/:@\s]*:)[^/@\s]+@")
 _HIDDEN = "********"
 _MIN_PYTHON = (3, 11)
 
@@ -132,7 +133,7 @@ def settings_with_sources(settings: Settings, flags: Mapping[str, Any]) -> list[
         source = _source(key, flags)
         if source is None and value == dict(_flatten(defaults)).get(key):
             continue
-        shown = _HIDDEN if _SECRET.search(key) and value else value
+        shown = _HIDDEN if _SECRET.search(key) and value else _PASSWORD_IN_URL.sub(rf"\1{_HIDDEN}@", value)
         found.append((key, shown, source or str(_settings_file())))
     return found
 

@@ -12,6 +12,9 @@ from stream_gov.cli.alerts_command import alerts
 from stream_gov.cli.backtest_command import backtest
 from stream_gov.cli.doctor_command import doctor
 from stream_gov.cli.groups import Command, Group, examples, new_app
+from stream_gov.cli.replay_command import replay
+from stream_gov.cli.up_command import up
+from stream_gov.cli.worker_commands import detect, ingest, sinks
 
 __all__ = ["app", "main"]
 
@@ -58,6 +61,31 @@ app.add_typer(reference_commands.app, name="reference")
 app.add_typer(monitor_commands.app, name="monitor")
 app.command(
     cls=Command,
+    short_help="Run everything on this machine, with a broker of its own.",
+    epilog=examples("stream-gov up", "stream-gov up --bootstrap localhost:9092 --influx"),
+)(up)
+app.command(
+    cls=Command,
+    short_help="Send the rows of a file as inference events.",
+    epilog=examples(
+        "stream-gov replay prices.csv --monitor monitor.yaml --from 2026-02-01 --wait",
+        "stream-gov replay prices.csv -m monitor.yaml --speed 3600",
+    ),
+)(replay)
+app.command(
+    cls=Command,
+    short_help="Worker: read inference events and send on their summaries.",
+    epilog=examples("stream-gov ingest --bootstrap localhost:9092"),
+)(ingest)
+app.command(
+    cls=Command,
+    short_help="Worker: close windows, judge them, send results and alerts.",
+    epilog=examples("stream-gov detect --bootstrap localhost:9092"),
+)(detect)
+app.add_typer(sinks, name="sink")
+app.command(
+    cls=Command,
+    short_help="Run a monitor over past events: would this have paged?",
     epilog=examples(
         "stream-gov backtest prices.csv --monitor monitor.yaml --picture drift.html",
         "stream-gov backtest prices.csv -m monitor.yaml -r prices-base@2 --json - | jq 'select(.verdict == \"drift\")'",
@@ -65,10 +93,13 @@ app.command(
 )(backtest)
 app.command(
     cls=Command,
+    short_help="Show alerts, or follow them.",
     epilog=examples("stream-gov alerts --status open", "stream-gov alerts --follow --json | jq -r .message"),
 )(alerts)
 app.command(
-    cls=Command, epilog=examples("stream-gov doctor", "stream-gov doctor --json | jq 'select(.level == \"problem\")'")
+    cls=Command,
+    short_help="Look at everything a monitor needs, and say what to do.",
+    epilog=examples("stream-gov doctor", "stream-gov doctor --json | jq 'select(.level == \"problem\")'"),
 )(doctor)
 
 

@@ -32,9 +32,9 @@ def validate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Monitor files.")],
     state_dir: StateDir = None,
 ) -> None:
-    """Check monitor files: each mistake is a line with its place, the nearest known key and what is allowed.
+    """Check monitor files.
 
-    Where the reference is in the state directory already, the columns that a monitor names are looked up in it.
+    Each mistake is a line with its place, the nearest known key and what is allowed. Where the reference is in the state directory already, the columns that a monitor names are looked up in it.
     """
     state = state_of(read_settings(state_dir=state_dir))
     n_wrong = 0
@@ -101,9 +101,9 @@ def apply(
     bootstrap: Bootstrap = None,
     state_dir: StateDir = None,
 ) -> None:
-    """Put a monitor into force: it is kept in the state directory and published, with the reference it names, to the broker.
+    """Put a monitor into force.
 
-    Running workers take it up within seconds. Where no broker is configured and none runs, it is kept for `stream-gov up`.
+    It is kept in the state directory and published, with the reference it names, to the topics of the broker. Running workers take it up within seconds. Where no broker is configured and none runs, it is kept for `stream-gov up`.
     """
     settings = read_settings(bootstrap=bootstrap, state_dir=state_dir)
     text = read_text(file)

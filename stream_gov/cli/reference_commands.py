@@ -106,7 +106,7 @@ def build(
         ignore=ignore,
     )
     choice = RowChoice.from_flags(rows, from_time, until_time)
-    chosen_name = name or _name_in(wanted, monitor)
+    chosen_name = _checked(name) if name is not None else _name_in(wanted, monitor)
     state = state_of(settings)
     profile = _build(table, wanted, choice, chosen_name, state.next_revision(chosen_name))
     if out is not None:
@@ -139,6 +139,20 @@ def _build(table: TabularFile, monitor: Monitor, choice: RowChoice, name: str, r
             source=f"{table.path.name}{where}",
             created_ms=time.time_ns() // 1_000_000,
         )
+
+
+def _checked(name: str) -> str:
+    from stream_gov.reference import split_profile_id
+
+    try:
+        _, revision = split_profile_id(name)
+    except ValueError as err:
+        msg = f"--name: {err}"
+        raise ConfigurationError(msg) from err
+    if revision is not None:
+        msg = f"--name {name}: the revision is found by itself, one more than the newest; leave `@{revision}` out"
+        raise ConfigurationError(msg)
+    return name
 
 
 def _name_in(monitor: Monitor, path: Path) -> str:
@@ -177,7 +191,10 @@ def show(
     as_json: AsJson = False,
     state_dir: StateDir = None,
 ) -> None:
-    """Show a reference: every column with its kind, missing values, moments, quantiles or categories, and its shape."""
+    """Show a reference column by column.
+
+    For each its kind and type, missing values, moments, quantiles or categories, and its shape.
+    """
     from stream_gov.cli.profile_table import describe_profile
 
     profile = read_profile(read_settings(state_dir=state_dir), reference)

@@ -136,6 +136,23 @@ class RowChoice:
                 yield batch if wanted.all() else batch.take(np.flatnonzero(wanted))
         self._refuse_nothing(n, file)
 
+    def extent(self, file: TabularFile) -> tuple[int, int, int]:
+        """Count the chosen rows, and find their least and largest event time (epoch milliseconds).
+
+        Raises
+        ------
+        DataError
+            None is left, or the file has no event times.
+        """
+        n, first, last = 0, 2**62, -(2**62)
+        for batch in self.batches(file):
+            if batch.times_ms is None:
+                msg = f"{file.path}: no column of event times was found; name it with --timestamp"
+                raise DataError(msg)
+            n += batch.n_rows
+            first, last = min(first, int(batch.times_ms.min())), max(last, int(batch.times_ms.max()))
+        return n, first, last
+
     def events(self, file: TabularFile, model: str) -> Iterator[tuple[int, str, bytes]]:
         """Yield the chosen rows as inference events: event time, event id, message.
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from stream_gov.settings import Settings
 
 __all__ = [
+    "end_as_stopped",
     "find_broker",
     "log_to_stderr",
     "open_table",
@@ -41,6 +42,20 @@ def log_to_stderr(settings: Settings, *, least: str | None = None) -> None:
     from stream_gov.runtime.structured_logging import configure_logging
 
     configure_logging(settings if least is None else settings.model_copy(update={"log_level": least}))
+
+
+def end_as_stopped() -> None:
+    """End with the exit code of Ctrl-C if that stopped the work; SIGTERM is how a worker ends in the ordinary course.
+
+    Raises
+    ------
+    KeyboardInterrupt
+        It was Ctrl-C: `stop_on_signals` gives each signal that came its first meaning back.
+    """
+    import signal
+
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:
+        raise KeyboardInterrupt
 
 
 @contextlib.contextmanager

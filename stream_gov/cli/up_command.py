@@ -1,0 +1,72 @@
+"""`stream-gov up`: all workers in one command, with a broker of its own unless one is named."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from stream_gov.cli.options import Bootstrap, MetricsPort, StateDir
+from stream_gov.cli.output import note
+from stream_gov.cli.session import end_as_stopped, log_to_stderr, read_settings
+
+if TYPE_CHECKING:
+    from stream_gov.settings import Settings
+
+__all__ = ["up"]
+
+_LOOK_EVERY_S = 0.1
+
+
+def up(
+    bootstrap: Bootstrap = None,
+    state_dir: StateDir = None,
+    metrics_port: MetricsPort = None,
+    influx: Annotated[
+        bool | None,
+        typer.Option(
+            "--influx/--no-influx",
+            help="Run the InfluxDB sink. Default: if a token of InfluxDB is set.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Run everything on this machine: ingest, detect and the sinks, each a process of its own.
+
+    Without --bootstrap (and without the setting) it brings the embedded broker, which keeps nothing on disk: for trying out, not for
+    production. Monitors and references of the state directory are published. It runs until SIGTERM or Ctrl-C, starts a worker that
+    has ended again, and stops all of them in order. Other commands find it through the state directory.
+    """
+    settings = read_settings(bootstrap=bootstrap, state_dir=state_dir, metrics_port=metrics_port)
+    log_to_stderr(settings)
+    from stream_gov.cli.local_stack import LocalStack
+    from stream_gov.runtime.stop_signals import stop_on_signals
+    from stream_gov.runtime.supervisor import default_workers
+
+    stop = stop_on_signals()
+    lock = threading.Lock()
+
+    def on_line(worker: str, line: str) -> None:
+        # JSON lines name their worker themselves, and stay JSON
+        text = line if settings.log_format == "json" else f"{worker:<16} {line}"
+        with lock:
+            sys.stderr.write(text + "\n")
+
+    with LocalStack(settings, lambda s: default_workers(s, influx=influx), on_line=on_line, stop=stop) as stack:
+        _greet(stack.settings, stack.published, embedded=stack.embedded)
+        while not stop.wait(_LOOK_EVERY_S):
+            stack.supervisor.look_after()
+        note("stopping the workers")
+    end_as_stopped()
+
+
+def _greet(settings: Settings, published: list[str], *, embedded: bool) -> None:
+    if settings.log_format == "json":
+        return
+    kind = "embedded broker" if embedded else "broker"
+    note(f"{kind} at {settings.bootstrap}; published: {', '.join(published) or 'nothing (no monitor was applied yet)'}")
+    note(
+        "Ctrl-C stops everything. In another terminal: stream-gov replay FILE --monitor M.yaml, stream-gov alerts --follow"
+    )
