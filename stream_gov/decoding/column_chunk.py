@@ -56,6 +56,7 @@ class ColumnChunk:
         *,
         is_strict: bool,
         longest_message: int,
+        version: str | None = None,
         new_columns: Sequence[tuple[int, Sequence[str]]] = (),
     ) -> None:
         """Add events (at least one) with their times.
@@ -70,6 +71,8 @@ class ColumnChunk:
             Whether all events are strict.
         longest_message
             Bytes of the longest message among them.
+        version
+            The version of all events, where it is known to be one.
         new_columns
             Rows of the sample, by position in `events`, with the names that are new.
         """
@@ -77,7 +80,10 @@ class ColumnChunk:
         is_long = longest_message > _LONG_MESSAGE
         self._reserve(self.n)
         self._times[first_row : self.n] = times
-        self._append_versions(list(map(_get_version, events)))
+        if version is None:
+            self._append_versions(list(map(_get_version, events)))
+        else:
+            self._append_version(version, len(events))
         columns = self.types.columns(events)
         numbers, categories = iter(enumerate(self._numbers[:, first_row : self.n])), iter(self.categories)
         for view, source, has_one_type in self._views:
@@ -99,14 +105,17 @@ class ColumnChunk:
         self.new_columns.extend((first_row + i, names) for i, names in new_columns)
 
     def _append_versions(self, versions: list[str]) -> None:
-        runs = [(versions[0], len(versions))]
-        if versions.count(versions[0]) < len(versions):
-            runs = [(version, 1) for version in versions]
-        for version, length in runs:
-            name = category_name(version)
-            if self.versions and self.versions[-1][0] == name:
-                length += self.versions.pop()[1]
-            self.versions.append((name, length))
+        if versions.count(versions[0]) == len(versions):
+            self._append_version(versions[0], len(versions))
+        else:
+            for version in versions:
+                self._append_version(version, 1)
+
+    def _append_version(self, version: str, length: int) -> None:
+        name = category_name(version)
+        if self.versions and self.versions[-1][0] == name:
+            length += self.versions.pop()[1]
+        self.versions.append((name, length))
 
     def _reserve(self, n: int) -> None:
         """Make room for `n` rows."""

@@ -24,7 +24,7 @@ import numpy as np
 from stream_gov.contracts import MAX_EVENT_BYTES
 from stream_gov.decoding.careful_reader import CarefulEvent, RefusedMessage, read_message, unknown_model
 from stream_gov.decoding.counting_plan import CountingPlan
-from stream_gov.decoding.event_types import EventTypes, Strictness
+from stream_gov.decoding.event_types import EventTypes, open_event_type
 from stream_gov.decoding.nesting import MAX_DEPTH, is_deeper_than
 from stream_gov.decoding.timestamps import TimeBounds
 
@@ -37,6 +37,8 @@ _RETRY_AFTER = 100
 """Blocks for which a way that often failed is not tried again."""
 _OFTEN = 1 / 8
 _FEW = 8
+_LEARN = -1
+"""The level at which a model's events are decoded leniently, to see what they are like."""
 
 # What msgspec raises for bytes it cannot decode.
 _UNDECODABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
@@ -51,21 +53,8 @@ class _NamesOnly(msgspec.Struct):
     features: dict[str, msgspec.Raw]
 
 
-class _OpenEvent(msgspec.Struct):
-    """Event of a model without a reference: any features."""
-
-    event_id: str
-    model: str
-    version: str
-    timestamp: int | float | str
-    features: dict[str, Any]
-    prediction: Any = None
-    scores: Any = None
-
-
 _decode_model = msgspec.json.Decoder(_ModelOnly).decode
 _decode_names = msgspec.json.Decoder(_NamesOnly).decode
-_decode_open = msgspec.json.Decoder(_OpenEvent).decode
 
 
 @dataclass(slots=True)
@@ -79,6 +68,8 @@ class EventGroup:
     """New names by position in the block, for events of the sample."""
     is_strict: bool = True
     """Whether all these events came the strict way."""
+    version: str | None = None
+    """The version of all events, where that is known."""
 
 
 @dataclass(slots=True)
@@ -108,12 +99,15 @@ class ModelDecoder:
         self.plan = plan
         self.types = EventTypes(plan) if plan.layouts else None
         """None for a model without a reference: its events keep their features as a dict."""
-        self._lenient = _decode_open if self.types is None else self.types.lenient_decoder
+        self._open_type = open_event_type(plan.model)
+        self._lenient = (
+            msgspec.json.Decoder(self._open_type).decode if self.types is None else self.types.lenient_decoder
+        )
         self._strict: list[Callable[[bytes], Any]] = []
-        if self.types is not None and self.types.is_struct:
-            levels: tuple[Strictness, ...] = ("known", "typed") if self.types.has_literals else ("typed",)
-            self._strict = [self.types.strict_decoder(level) for level in levels]
-        self._level = 0
+        """Decoders for what the last events were like: known version and categories; any version and categories."""
+        self._shape: tuple[str, bool] | None = None
+        """Version of the last events, and whether they had metadata."""
+        self._level = _LEARN
         self._blocks_left = 0
 
     def decode(self, messages: Sequence[bytes], positions: Sequence[int]) -> tuple[EventGroup, list[int]]:
@@ -122,18 +116,18 @@ class ModelDecoder:
         Parameters
         ----------
         messages
-            Each no longer than `MAX_EVENT_BYTES`.
+            At least one.
         positions
             Of the messages in their block, rising.
         """
-        if self._level:
+        if self._level > 0:
             self._blocks_left -= 1
             if self._blocks_left < 0:
-                self._level = 0
-        if self._level < len(self._strict):
-            events, odd = _decode_all(self._strict[self._level], messages)
+                self._level = _LEARN
+        if 0 <= self._level < len(self._strict):
+            events, odd = self._decode_strictly(messages)
             if not odd:
-                return EventGroup(self, positions, events), []
+                return EventGroup(self, positions, events, version=self._only_version()), []
             if len(odd) > max(_FEW, len(messages) * _OFTEN):
                 self._level, self._blocks_left = self._level + 1, _RETRY_AFTER
         else:
@@ -144,7 +138,33 @@ class ModelDecoder:
         if failed:
             positions = [position for position, event in zip(positions, events, strict=True) if event is not None]
             events = [event for event in events if event is not None]
+        if self._level == _LEARN and events:
+            self._learn(events[-1])
         return EventGroup(self, positions, events, new_columns, is_strict=len(failed) == len(odd)), failed
+
+    def _only_version(self) -> str | None:
+        return self._shape[0] if self._shape is not None and self._level == 0 else None
+
+    def _learn(self, event: Any) -> None:
+        """Expect events like this one."""
+        if self.types is None or not self.types.is_struct:
+            self._level, self._blocks_left = 1, _RETRY_AFTER
+            return
+        shape = (event.version, bool(bytes(event.metadata)))
+        if shape != self._shape:
+            self._shape = shape
+            versions = (event.version, None)
+            self._strict = [self.types.strict_decoder(version=v, has_metadata=shape[1]) for v in versions]
+        self._level = 0
+
+    def _decode_strictly(self, messages: Sequence[bytes]) -> tuple[list[Any], list[int]]:
+        events, odd = _decode_all(self._strict[self._level], messages)
+        if self._shape is not None and self._shape[1]:
+            unsafe = [i for i in _unsafe(messages) if events[i] is not None]
+            for i in unsafe:
+                events[i] = None
+            odd = sorted([*odd, *unsafe]) if unsafe else odd
+        return events, odd
 
     def _decode_leniently(
         self, messages: Sequence[bytes], odd: Sequence[int], events: list[Any]
@@ -154,19 +174,18 @@ class ModelDecoder:
         decoded, _ = _decode_all(self._lenient, chosen)
         for i in _unsafe(chosen):
             decoded[i] = None
-        news = {}
-        good = []
-        for place, message, event in zip(odd, chosen, decoded, strict=True):
-            if event is None or event.model != self.plan.model:
-                continue
+        good = [event for event in decoded if event is not None]
+        for place, event in zip(odd, decoded, strict=True):
             events[place] = event
-            good.append(event)
-            if self.types is not None and _is_sampled(event.event_id):
+        if self.types is None or not good:
+            return {}
+        self.types.settle(good)
+        news = {}
+        for place, message, event in zip(odd, chosen, decoded, strict=True):
+            if event is not None and _is_sampled(event.event_id):
                 names = self._new_columns(_decode_names(message).features)
                 if names:
                     news[place] = names
-        if good and self.types is not None:
-            self.types.settle(good)
         return news
 
     def add_careful(self, group: EventGroup, chosen: Sequence[tuple[int, CarefulEvent]]) -> None:
@@ -174,8 +193,8 @@ class ModelDecoder:
         pairs = list(zip(group.positions, group.events, strict=True))
         for position, read in chosen:
             if self.types is None:
-                fields = (read.event_id, read.model, read.version, read.timestamp)
-                pairs.append((position, _OpenEvent(*fields, read.features, read.prediction, read.scores)))
+                fields = (read.event_id, read.model, read.version, read.timestamp, read.features)
+                pairs.append((position, self._open_type(*fields, read.prediction, read.scores)))
                 continue
             event = self.types.from_careful(read)
             self.types.settle([event])
@@ -185,7 +204,7 @@ class ModelDecoder:
                 group.new_columns[position] = names
         pairs.sort(key=itemgetter(0))
         group.positions, group.events = [position for position, _ in pairs], [event for _, event in pairs]
-        group.is_strict = False
+        group.is_strict, group.version = False, None
 
     def _new_columns(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if name not in self.plan.known_columns]

@@ -16,10 +16,7 @@ from stream_gov.decoding.careful_reader import CarefulEvent
 from stream_gov.decoding.counting_plan import PREDICTION_COLUMN, SCORE_COLUMN, CountingPlan
 from stream_gov.summaries import CategoricalLayout, JsonType, NumericColumns, NumericLayout, PaneLayout
 
-__all__ = ["ColumnView", "EventTypes", "LayoutPlaces", "Strictness"]
-
-Strictness = Literal["known", "typed"]
-"""`known`: categories must be known ones; `typed`: any text will do."""
+__all__ = ["ColumnView", "EventTypes", "LayoutPlaces", "open_event_type"]
 
 _SCORE_PREFIX = f"{SCORE_COLUMN}."
 _JSON_TYPES: dict[JsonType, Any] = {"number": float, "string": str, "boolean": bool}
@@ -100,11 +97,10 @@ class EventTypes:
         self.source_names = (*self.feature_names, PREDICTION_COLUMN, *self.score_names)
         """Columns in the order in which :meth:`columns` gives them."""
         self.source_index = {name: i for i, name in enumerate(self.source_names)}
-        self.has_literals = any(self._known_categories(name) for name in self.source_names)
         self.is_struct = not any(_FORBIDDEN_IN_NAMES & set(name) for name in self.source_names)
         """Whether msgspec can decode into structs with these names."""
         self._features_type = self._lenient_features()
-        self._event_type = self._event("E", self._features_type, str, Any, Any, forbid=False)
+        self._event_type = self._event("E", self._features_type, str, Any, Any)
         self._scores_type = msgspec.defstruct(
             "S", [(f"s{i}", Any, None) for i in range(len(self.score_names))], gc=False
         )
@@ -119,15 +115,25 @@ class EventTypes:
         """Tell whether strict types hold a column to texts."""
         return self._types[name] == {"string"}
 
-    def strict_decoder(self, strictness: Strictness) -> Callable[[bytes], Any]:
-        """Give the decoder that raises for anything unexpected."""
-        literals = strictness == "known"
+    def strict_decoder(self, *, version: str | None, has_metadata: bool) -> Callable[[bytes], Any]:
+        """Give a decoder that raises for anything unexpected.
+
+        Parameters
+        ----------
+        version
+            Only events of this version, and with known categories, are expected; None: any text will do for either.
+        has_metadata
+            Whether events may have metadata. It is skipped unread: what nests in it, or is no UTF-8, is the caller's to find.
+        """
+        literals = version is not None
         fields = [(f"f{i}", self._strict_type(name, literals), None) for i, name in enumerate(self.feature_names)]
         rename = {f"f{i}": name for i, name in enumerate(self.feature_names)}
         features = msgspec.defstruct("F", fields, rename=rename, forbid_unknown_fields=True, gc=False)
         prediction = self._strict_type(PREDICTION_COLUMN, literals)
-        model = Literal[self.plan.model]  # type: ignore[name-defined]  # a type made at run time
-        event = self._event("E", features, model, prediction, self._strict_scores(), forbid=True)
+        version_type = str if version is None else Literal[version]
+        event = self._event(
+            "E", features, version_type, prediction, self._strict_scores(), forbid=True, has_metadata=has_metadata
+        )
         return msgspec.json.Decoder(event).decode
 
     @cached_property
@@ -135,7 +141,7 @@ class EventTypes:
         """The decoder that raises only for what is no JSON, or where the envelope is wrong."""
         if self.is_struct:
             return msgspec.json.Decoder(self._event_type).decode
-        loose = self._event("E", dict[str, Any], str, Any, Any, forbid=False)
+        loose = self._event("E", dict[str, Any], str, Any, Any)
         decode = msgspec.json.Decoder(loose).decode
 
         def decode_with_any_names(data: bytes) -> Any:
@@ -215,16 +221,20 @@ class EventTypes:
         fields: list[tuple[str, Any, Any]] = [(field, Any, None) for field in rename]
         return msgspec.defstruct("F", fields, rename=rename if self.is_struct else None, gc=False)
 
-    def _event(self, name: str, features: Any, model: Any, prediction: Any, scores: Any, *, forbid: bool) -> Any:
-        fields: list[Any] = [
-            ("event_id", str),
-            ("model", model),
-            ("version", str),
-            ("timestamp", int | float | str),
-            ("features", features),
-            ("prediction", prediction, None),
-            ("scores", scores, None),
-        ]
+    def _event(
+        self,
+        name: str,
+        features: Any,
+        version: Any,
+        prediction: Any,
+        scores: Any,
+        *,
+        forbid: bool = False,
+        has_metadata: bool = True,
+    ) -> Any:
+        fields = _envelope(self.plan.model, version, features, prediction, scores)
+        if has_metadata:
+            fields.append(("metadata", msgspec.Raw, msgspec.Raw()))
         return msgspec.defstruct(name, fields, forbid_unknown_fields=forbid, gc=False)
 
     def _strict_type(self, name: str, literals: bool) -> Any:
@@ -256,6 +266,23 @@ class EventTypes:
                 return ()
             known.update(dict.fromkeys(column.categories))
         return tuple(known)
+
+
+def open_event_type(model: str) -> Any:
+    """Struct type of events of a model without a reference; their features are dicts."""
+    return msgspec.defstruct("E", _envelope(model, str, dict[str, Any], Any, Any))
+
+
+def _envelope(model: str, version: Any, features: Any, prediction: Any, scores: Any) -> list[Any]:
+    return [
+        ("event_id", str),
+        ("model", Literal[model]),
+        ("version", version),
+        ("timestamp", int | float | str),
+        ("features", features),
+        ("prediction", prediction, None),
+        ("scores", scores, None),
+    ]
 
 
 _astuple = msgspec.structs.astuple

@@ -79,7 +79,12 @@ class _Model:
                 else ()
             )
             self.chunk.append(
-                events[done:end], times[done:end], is_strict=group.is_strict, longest_message=longest, new_columns=news
+                events[done:end],
+                times[done:end],
+                is_strict=group.is_strict,
+                longest_message=longest,
+                version=group.version,
+                new_columns=news,
             )
             if self.chunk.n == CHUNK_ROWS:
                 self.count(panes)
