@@ -119,6 +119,10 @@ class DetectMetrics(WorkerMetrics):
         self.failed = self._counter(
             "stream_gov_records_failed_total", "Summary records skipped because taking them in failed."
         )
+        self.lost = self._counter(
+            "stream_gov_summary_records_lost_total",
+            "Summary records that the broker had deleted before they were read.",
+        )
         self.late = self._counter(
             "stream_gov_events_late_total", "Events that came too late for one of their windows.", "model"
         )
