@@ -1,6 +1,7 @@
 # `make help` lists what there is. Everything happens in $(VENV); nothing outside this folder is changed.
 VENV ?= .venv
 WORKERS ?= 2
+BENCH ?= *
 ARGS ?=
 
 PY = $(VENV)/bin/python
@@ -10,7 +11,7 @@ SHELL = /bin/sh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev demo test lint format bench schemas lock clean
+.PHONY: help setup setup-dev demo test lint format bench schemas docs lock clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of"
@@ -32,11 +33,14 @@ format: $(VENV)/.dev ## format the code, mend what can be mended
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
-bench: $(VENV)/.dev ## measure speed and memory; the figures of the README come from here
-	@$(PY) -m bench $(ARGS)
+bench: $(VENV)/.dev ## measure speed and memory (BENCH=detect: only that one); the figures of the README come from here
+	@set -e; for script in $$(grep -l __main__ bench/$(BENCH).py); do echo "$$script"; $(PY) $$script $(ARGS); done
 
 schemas: $(VENV)/.runtime ## write schemas/ from the classes
 	@$(PY) -m stream_gov.files.schema_files schemas
+
+docs: $(VENV)/.runtime ## write the pages of docs/ that come from the code
+	@$(PY) -m stream_gov.cli.reference_page docs/cli.md
 
 setup: $(VENV)/.runtime ## the environment alone, with what stream-gov needs to run
 
