@@ -54,7 +54,7 @@ class ColumnChunk:
         events: Sequence[Any],
         times: NDArray[np.int64],
         *,
-        is_strict: bool,
+        doubtful: Sequence[int],
         longest_message: int,
         version: str | None = None,
         new_columns: Sequence[tuple[int, Sequence[str]]] = (),
@@ -67,8 +67,8 @@ class ColumnChunk:
             Strict or settled structs.
         times
             Epoch milliseconds, shape `(m,)`.
-        is_strict
-            Whether all events are strict.
+        doubtful
+            Positions of events that are not strict.
         longest_message
             Bytes of the longest message among them.
         version
@@ -85,22 +85,27 @@ class ColumnChunk:
         else:
             self._append_version(version, len(events))
         columns = self.types.columns(events)
+        everything = range(len(events))
         numbers, categories = iter(enumerate(self._numbers[:, first_row : self.n])), iter(self.categories)
         for view, source, has_one_type in self._views:
             values = columns[source]
             if view.is_numeric:
                 place, row = next(numbers)
-                row[:], wrong = clean_numbers(values, is_typed=is_strict and has_one_type)
+                row[:], wrong = clean_numbers(values, doubtful if has_one_type else everything)
                 if wrong:
                     self.type_errors.setdefault(place, []).extend(first_row + i for i in wrong)
             else:
                 next(categories).extend(
-                    clean_categories(values, view.dtype, is_typed=is_strict and has_one_type, is_long=is_long)
+                    clean_categories(values, view.dtype, doubtful if has_one_type else everything, is_long=is_long)
                 )
         for name, source in self._segment_sources:
             values = columns[source]
-            if not (is_strict and self.types.is_text(name) and not is_long):
+            if is_long or not self.types.is_text(name):
                 values = list(map(segment_value, values))
+            elif doubtful:
+                values = list(values)
+                for i in doubtful:
+                    values[i] = segment_value(values[i])
             self.segment_columns[name].extend(values)
         self.new_columns.extend((first_row + i, names) for i, names in new_columns)
 

@@ -30,35 +30,51 @@ def _packer(n: int) -> struct.Struct:
     return struct.Struct(f"{n}d")
 
 
-def clean_numbers(values: Sequence[Any], *, is_typed: bool) -> tuple[NDArray[np.float64], list[int]]:
+def clean_numbers(values: Sequence[Any], doubtful: Sequence[int]) -> tuple[NDArray[np.float64], list[int]]:
     """Floats of a numeric column, NaN where a value is missing, and the positions of values of a wrong type (NaN as well).
 
     Parameters
     ----------
     values
         JSON values of one column.
-    is_typed
-        Whether they are known to be floats or None.
+    doubtful
+        Positions of values that may be anything; the others are floats or None.
     """
-    if is_typed:
-        try:
-            return np.frombuffer(_packer(len(values)).pack(*values), np.float64), []
-        except struct.error:  # there is a None
-            return np.fromiter(values, np.float64, len(values)), []
-    if set(map(type, values)) <= _NUMBERS:
+    wrong: list[int] = []
+    if doubtful and not _types_at(values, doubtful) <= _NUMBERS:
+        values = list(values)
+        for i in doubtful:
+            values[i] = number = _number(values[i])
+            if number is TYPE_ERROR:
+                values[i] = math.nan
+                wrong.append(i)
+    try:
+        numbers = np.frombuffer(_packer(len(values)).pack(*values), np.float64)
+    except (struct.error, OverflowError):  # there is a None, or an integer beyond 1e308
         try:
             numbers = np.fromiter(values, np.float64, len(values))
-        except OverflowError:  # an integer beyond 1e308
-            pass
-        else:
-            infinite = np.flatnonzero(np.isinf(numbers))
+        except OverflowError:
+            return clean_numbers([_as_float(value) for value in values], doubtful)
+    if doubtful:
+        infinite = np.flatnonzero(np.isinf(numbers))
+        if infinite.size:
+            numbers = numbers.copy()
             numbers[infinite] = math.nan
-            return numbers, infinite.tolist()
-    cleaned = [_number(value) for value in values]
-    wrong = [i for i, value in enumerate(cleaned) if value is TYPE_ERROR]
-    for i in wrong:
-        cleaned[i] = math.nan
-    return np.array(cleaned, np.float64), wrong
+            wrong.extend(infinite.tolist())
+    return numbers, wrong
+
+
+def _types_at(values: Sequence[Any], positions: Sequence[int]) -> set[type]:
+    if len(positions) == len(values):
+        return set(map(type, values))
+    return {type(values[i]) for i in positions}
+
+
+def _as_float(value: float | None) -> float | None:
+    try:
+        return None if value is None else float(value)
+    except OverflowError:
+        return math.inf
 
 
 def _number(value: Any) -> Any:
@@ -74,7 +90,9 @@ def _number(value: Any) -> Any:
     return TYPE_ERROR if math.isinf(number) else number
 
 
-def clean_categories(values: Sequence[Any], dtype: JsonType, *, is_typed: bool, is_long: bool) -> Sequence[Any]:
+def clean_categories(
+    values: Sequence[Any], dtype: JsonType, doubtful: Sequence[int], *, is_long: bool
+) -> Sequence[Any]:
     """Values of a categorical or boolean column: None where missing, `TYPE_ERROR` where the JSON type is wrong.
 
     Parameters
@@ -83,13 +101,15 @@ def clean_categories(values: Sequence[Any], dtype: JsonType, *, is_typed: bool, 
         JSON values of one column.
     dtype
         The JSON type they should have.
-    is_typed
-        Whether they are known to have it, or to be None.
+    doubtful
+        Positions of values that may be anything; the others have that type, or are None.
     is_long
         Whether there may be texts so long that they should not be kept whole.
     """
-    if not is_typed and not (dtype == "string" and set(map(type, values)) <= _TEXTS):
-        values = [_category(value, dtype) for value in values]
+    if doubtful and not (dtype == "string" and _types_at(values, doubtful) <= _TEXTS):
+        values = list(values)
+        for i in doubtful:
+            values[i] = _category(values[i], dtype)
     if is_long and dtype == "string":
         values = [category_name(value) if isinstance(value, str) else value for value in values]
     return values

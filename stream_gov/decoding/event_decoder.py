@@ -66,10 +66,17 @@ class EventGroup:
     events: list[Any] = field(default_factory=list)
     new_columns: dict[int, list[str]] = field(default_factory=dict)
     """New names by position in the block, for events of the sample."""
-    is_strict: bool = True
-    """Whether all these events came the strict way."""
+    doubtful: Sequence[int] = ()
+    """Places in `events` of those that did not come the strict way, rising."""
     version: str | None = None
     """The version of all events, where that is known."""
+
+    def keep(self, places: Sequence[int]) -> None:
+        """Keep only the events in some places, rising."""
+        doubtful = set(self.doubtful)
+        self.doubtful = [new for new, old in enumerate(places) if old in doubtful]
+        self.positions = [self.positions[i] for i in places]
+        self.events = [self.events[i] for i in places]
 
 
 @dataclass(slots=True)
@@ -135,12 +142,12 @@ class ModelDecoder:
         news = self._decode_leniently(messages, odd, events)
         new_columns = {positions[i]: names for i, names in news.items()}
         failed = [positions[i] for i in odd if events[i] is None]
+        group = EventGroup(self, positions, events, new_columns, odd)
         if failed:
-            positions = [position for position, event in zip(positions, events, strict=True) if event is not None]
-            events = [event for event in events if event is not None]
-        if self._level == _LEARN and events:
-            self._learn(events[-1])
-        return EventGroup(self, positions, events, new_columns, is_strict=len(failed) == len(odd)), failed
+            group.keep([i for i, event in enumerate(events) if event is not None])
+        if self._level == _LEARN and group.events:
+            self._learn(group.events[-1])
+        return group, failed
 
     def _only_version(self) -> str | None:
         return self._shape[0] if self._shape is not None and self._level == 0 else None
@@ -191,6 +198,7 @@ class ModelDecoder:
     def add_careful(self, group: EventGroup, chosen: Sequence[tuple[int, CarefulEvent]]) -> None:
         """Add events that were read by hand, with their positions, to a group."""
         pairs = list(zip(group.positions, group.events, strict=True))
+        loose = {group.positions[i] for i in group.doubtful}.union(position for position, _ in chosen)
         for position, read in chosen:
             if self.types is None:
                 fields = (read.event_id, read.model, read.version, read.timestamp, read.features)
@@ -204,7 +212,8 @@ class ModelDecoder:
                 group.new_columns[position] = names
         pairs.sort(key=itemgetter(0))
         group.positions, group.events = [position for position, _ in pairs], [event for _, event in pairs]
-        group.is_strict, group.version = False, None
+        group.doubtful = [i for i, position in enumerate(group.positions) if position in loose]
+        group.version = None
 
     def _new_columns(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if name not in self.plan.known_columns]

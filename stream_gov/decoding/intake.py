@@ -81,7 +81,7 @@ class _Model:
             self.chunk.append(
                 events[done:end],
                 times[done:end],
-                is_strict=group.is_strict,
+                doubtful=[i - done for i in group.doubtful if done <= i < end] if group.doubtful else (),
                 longest_message=longest,
                 version=group.version,
                 new_columns=news,
@@ -216,8 +216,7 @@ class Intake:
                 if not timely:
                     continue
                 times = times[timely]
-                group.positions = [group.positions[i] for i in timely]
-                group.events = [group.events[i] for i in timely]
+                group.keep(timely)
             state.models[group.decoder.plan.model].add(group, times, block.n_longest, state.panes)
         return refused
 

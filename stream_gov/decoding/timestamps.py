@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_gov.contracts import RejectedEventError, RejectReason
+from stream_gov.decoding.timestamp_texts import read_texts
 
 __all__ = ["LARGEST_TIME_MS", "LEAST_NUMBER_MS", "TimeBounds", "format_time", "read_timestamp", "read_timestamps"]
 
@@ -107,17 +108,20 @@ def read_timestamps(
     """
     refused: dict[int, RejectedEventError] = {}
     times = _times_of_integers(values)
-    if times is None:
-        times = np.zeros(len(values), np.int64)
-        doubtful: Iterable[int] = range(len(values))
-    else:
+    if times is not None:
         earliest = max(bounds.earliest_ms, LEAST_NUMBER_MS)
-        latest = min(bounds.latest_ms, LARGEST_TIME_MS)
-        if earliest <= times.min() and times.max() <= latest:
-            return times, refused
-        doubtful = np.flatnonzero((times < earliest) | (times > latest)).tolist()
-        times = times.copy()
-    for i in doubtful:
+        is_read = None
+    else:
+        earliest = bounds.earliest_ms
+        times, is_read = _times_of_texts(values)
+    latest = min(bounds.latest_ms, LARGEST_TIME_MS)
+    if (is_read is None or is_read.all()) and earliest <= times.min() and times.max() <= latest:
+        return times, refused
+    doubtful = (times < earliest) | (times > latest)
+    if is_read is not None:
+        doubtful |= ~is_read
+    times = times.copy()
+    for i in np.flatnonzero(doubtful).tolist():
         try:
             times[i] = read_timestamp(values[i], bounds)
         except RejectedEventError as err:
@@ -131,6 +135,13 @@ def _times_of_integers(values: Sequence[str | float]) -> NDArray[np.int64] | Non
         return np.frombuffer(struct.pack(f"{len(values)}q", *values), np.int64)
     except struct.error:  # not all are integers, or not of 64 bits
         return None
+
+
+def _times_of_texts(values: Sequence[str | float]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    try:
+        return read_texts(values)  # type: ignore[arg-type]
+    except TypeError:  # numbers among them
+        return read_texts([value if isinstance(value, str) else "" for value in values])
 
 
 def _read_number(value: float) -> int:
