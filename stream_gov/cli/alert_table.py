@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
 import typer
 
 from stream_gov.cli.output import for_people, print_table
 from stream_gov.contracts import Alert, AlertStatus
+from stream_gov.files.time_axis import moment
 
-__all__ = ["ALERT_COLUMNS", "alert_rows", "moment", "newest_of_each", "print_alerts"]
+__all__ = ["ALERT_COLUMNS", "alert_rows", "newest_of_each", "print_alerts"]
 
 ALERT_COLUMNS = ("opened", "until", "windows", "model", "columns", "why it opened")
-_COLUMNS_NAMED = 6
+_COLUMNS_NAMED = 8
 
 
 def newest_of_each(messages: Iterable[Alert]) -> list[tuple[Alert, Alert]]:
@@ -31,20 +31,6 @@ def newest_of_each(messages: Iterable[Alert]) -> list[tuple[Alert, Alert]]:
     return sorted(
         pairs, key=lambda p: (p[1].opened_window_end_ms, p[1].model, p[1].version, p[1].segment, p[1].alert_id)
     )
-
-
-def moment(time_ms: int) -> str:
-    """Shortest text of a time in UTC: without hours at midnight, without seconds at a full minute.
-
-    Examples
-    --------
-    >>> moment(0), moment(86_340_000), moment(1_500)
-    ('1970-01-01', '1970-01-01 23:59', '1970-01-01 00:00:01')
-    """
-    at = datetime.fromtimestamp(time_ms // 1_000, UTC)
-    if not time_ms % 86_400_000:
-        return f"{at:%Y-%m-%d}"
-    return f"{at:%Y-%m-%d %H:%M}" if not time_ms % 60_000 else f"{at:%Y-%m-%d %H:%M:%S}"
 
 
 def alert_rows(messages: Iterable[Alert]) -> list[tuple[str, ...]]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
-from stream_gov.cli.alert_table import moment, newest_of_each, print_alerts
 from stream_gov.cli.options import Bootstrap, StateDir
 from stream_gov.cli.output import note
 from stream_gov.cli.session import find_broker, read_settings
@@ -36,6 +35,8 @@ def alerts(
 
     They come from the topic of alerts, or from the store where no broker is configured and none runs.
     """
+    from stream_gov.cli.alert_table import newest_of_each, print_alerts
+
     settings = read_settings(bootstrap=bootstrap, state_dir=state_dir)
     broker = find_broker(settings)
     if follow:
@@ -76,6 +77,7 @@ def _from_store(settings: Settings) -> Iterator[Alert]:
 
 def _follow(settings: Settings, *, as_json: bool, model: str | None, status: AlertStatus | None) -> None:
     from stream_gov.cli.topic_reader import read_records
+    from stream_gov.files.time_axis import moment
 
     for records in read_records(settings, ["alerts"], follow=True):
         for alert in records:

@@ -10,6 +10,7 @@ import typer
 from stream_gov.cli import monitor_commands, reference_commands
 from stream_gov.cli.alerts_command import alerts
 from stream_gov.cli.backtest_command import backtest
+from stream_gov.cli.demo_command import demo
 from stream_gov.cli.doctor_command import doctor
 from stream_gov.cli.groups import Command, Group, examples, new_app
 from stream_gov.cli.replay_command import replay
@@ -59,6 +60,11 @@ def _root(
 
 app.add_typer(reference_commands.app, name="reference")
 app.add_typer(monitor_commands.app, name="monitor")
+app.command(
+    cls=Command,
+    short_help="Find real drift in a real stream, and watch it happen.",
+    epilog=examples("stream-gov demo", "stream-gov demo --out /tmp/demo --speed 100"),
+)(demo)
 app.command(
     cls=Command,
     short_help="Run everything on this machine, with a broker of its own.",

@@ -6,12 +6,12 @@ import itertools
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from html import escape
 
 from stream_gov.contracts import Alert, Result, Verdict
 from stream_gov.files.drift_series import DriftChart, DriftPoint, DriftSection, WholeAlert, collect_sections
 from stream_gov.files.picture_style import STYLE
+from stream_gov.files.time_axis import day, moment, ticks
 
 __all__ = ["drift_picture"]
 
@@ -19,9 +19,12 @@ _WIDTH = 1_000.0
 _TALL, _LOW, _BARS = 66.0, 34.0, 30.0
 """Heights of a row with drift, of one without, and of the bars of events; in pixels."""
 _PAD = 4.0
+_ROOM = 1.6
+"""Height of a row at the least, in units of its rule."""
 _TOOLTIPS = 60_000
 """Windows with a hover text in the whole file; with more of them one text stands for several windows."""
 _LEAST_SLOTS, _MOST_SLOTS = 100, 600
+_DENSE = 150
 _MARKED = 60
 """With so few windows each is marked, not only those with drift."""
 _ALERTS_SHOWN = 100
@@ -66,8 +69,8 @@ def drift_picture(results: Iterable[Result], alerts: Iterable[Alert], *, title: 
 <main>
 <header><h1>{escape(title)}</h1></header>
 {body}
-<footer>Times are UTC. A row is as high as the value is in units of its rule, straight up to the rule and logarithmic beyond it (10×: ten
-times the rule), on one scale for all rows with drift and another for all without; p-values are drawn by their logarithm. Drawn by stream-gov.</footer>
+<footer>Times are UTC. Each row has a scale of its own: heights are in units of its rule, straight up to the rule and logarithmic beyond
+it (10×: ten times the rule); p-values are drawn by their logarithm. Drawn by stream-gov.</footer>
 </main>
 </body>
 </html>
@@ -91,12 +94,6 @@ class _Frame:
         self.step_ms = min(steps, default=max(end - start for start, end in windows))
         self.first_ms = ends[0] - self.step_ms
         self.last_ms = ends[-1]
-        self._tops = {
-            drifts: _height(
-                max([1.6, *(abs(c.peak.weight or 0.0) for c in section.charts if c.peak and bool(c.n_drift) == drifts)])
-            )
-            for drifts in (False, True)
-        }
 
     def x(self, time_ms: float) -> float:
         """Distance from the left of a time."""
@@ -107,18 +104,19 @@ class _Frame:
         """Place of a window: the middle of the time by which it is newer than the window before."""
         return self.x(end_ms - self.step_ms / 2)
 
-    def scale_of(self, chart: DriftChart) -> _Scale:
-        """Scale of a row: one for all with drift and one for all without, so that those of a kind compare."""
-        drifts = chart.n_drift > 0
-        signed = any((p.weight or 0.0) < 0 for p in chart.points)
-        return _Scale(_TALL if drifts else _LOW, self._tops[drifts], signed)
-
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
     height: float
     top: float
     signed: bool
+
+    @classmethod
+    def of(cls, chart: DriftChart) -> _Scale:
+        """Scale of a row, which leaves room above its rule and its farthest value."""
+        weights = [p.weight for p in chart.points if p.weight is not None]
+        top = _height(max([_ROOM, *map(abs, weights)]))
+        return cls(_TALL if chart.n_drift else _LOW, top, any(w < 0 for w in weights))
 
     def y(self, weight: float) -> float:
         """Distance from the top of a weight."""
@@ -182,7 +180,9 @@ def _facts(section: DriftSection) -> str:
         ("rejected", f"{section.n_rejected:,}"),
     ]
     if section.counts:
-        facts.insert(0, ("period", f"{_day(section.counts[0].start_ms)} to {_day(section.counts[-1].end_ms)}"))
+        facts.insert(
+            0, ("time of the windows", f"{day(section.counts[0].start_ms)} to {day(section.counts[-1].end_ms)}")
+        )
     if section.reference:
         facts.append(("reference", escape(section.reference)))
     if section.monitor:
@@ -194,7 +194,7 @@ def _alert_table(alerts: Sequence[WholeAlert]) -> str:
     if not alerts:
         return "<p class=none>No alert.</p>"
     rows = "".join(
-        f"<tr><td>{_moment(a.opened.opened_window_end_ms)}</td><td>{_until(a)}</td><td class=n>{a.last.n_windows}</td>"
+        f"<tr><td>{moment(a.opened.opened_window_end_ms)}</td><td>{_until(a)}</td><td class=n>{a.last.n_windows}</td>"
         f"<td>{escape(_names(a.last.columns))}</td><td>{escape(a.opened.message)}</td></tr>"
         for a in alerts[:_ALERTS_SHOWN]
     )
@@ -211,7 +211,7 @@ def _names(columns: Sequence[str]) -> str:
 
 
 def _until(alert: WholeAlert) -> str:
-    return "<b>still open</b>" if alert.end_ms is None else _moment(alert.end_ms)
+    return "<b>still open</b>" if alert.end_ms is None else moment(alert.end_ms)
 
 
 def _legend() -> str:
@@ -233,7 +233,7 @@ def _legend() -> str:
 
 
 def _row(chart: DriftChart, frame: _Frame, slots: int) -> str:
-    scale = frame.scale_of(chart)
+    scale = _Scale.of(chart)
     height = scale.height
     spans = "".join(
         f'<rect class=span x="{_n(left)}" width="{_n(max(2.0, right - left))}" height="{_n(height)}"/>'
@@ -244,6 +244,7 @@ def _row(chart: DriftChart, frame: _Frame, slots: int) -> str:
     shown = _thin(chart.points, slots)
     places = [(frame.middle(p.result.window_end_ms), None if p.weight is None else scale.y(p.weight), p) for p in shown]
     drift = "".join(f"M{_n(x)} {_n(y)}h0" for x, y, p in places if y is not None and p.result.verdict is Verdict.DRIFT)
+    dense = " dense" if len(places) > _DENSE else ""
     marks = "".join(f"M{_n(x)} {_n(y)}h0" for x, y, _ in places if y is not None) if len(places) <= _MARKED else ""
     unsure = "".join(
         f"M{_n(x)} {_n(height - _PAD)}h0" for x, _, p in places if p.result.verdict is Verdict.INSUFFICIENT
@@ -267,7 +268,7 @@ def _row(chart: DriftChart, frame: _Frame, slots: int) -> str:
         f"<tr class={kind}><th scope=row>{label}<small>{escape(chart.statistic)}</small></th>"
         f'<td>{labels}<svg viewBox="0 0 1000 {_n(height)}" height={_n(height)} preserveAspectRatio=none role=img aria-label="{escape(_in_words(chart))}">'
         f'{spans}<path class=grid d="{grid}"/><path class=bound d="{lines}"/><path class=value d="{_line(places)}"/>'
-        f'<path class=mark d="{marks}"/><path class=open d="{unsure}"/><path class=drift d="{drift}"/><g class=hover>{hovers}</g></svg></td>'
+        f'<path class=mark d="{marks}"/><path class=open d="{unsure}"/><path class="drift{dense}" d="{drift}"/><g class=hover>{hovers}</g></svg></td>'
         f"<td class=reading>{_reading(chart)}</td></tr>"
     )
 
@@ -370,7 +371,7 @@ def _in_words(chart: DriftChart) -> str:
     peak = chart.peak
     highest = ""
     if peak is not None and peak.result.value is not None:
-        highest = f", farthest {peak.result.value:.3g} in the window to {_moment(peak.result.window_end_ms)} ({_rule(peak.result)})"
+        highest = f", farthest {peak.result.value:.3g} in the window to {moment(peak.result.window_end_ms)} ({_rule(peak.result)})"
     return f"{chart.statistic} of {chart.column or 'the model'}: drift in {chart.n_drift} of {_count(len(chart.points), 'window')}{highest}"
 
 
@@ -382,75 +383,13 @@ def _n(number: float) -> str:
     return f"{number:.1f}".removesuffix(".0")
 
 
-# --- time ----------------------------------------------------------------------------------------------------------------------------
-
-
-def _at(time_ms: float) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms)
-
-
-def _day(time_ms: int) -> str:
-    return f"{_at(time_ms):%Y-%m-%d}"
-
-
-def _moment(time_ms: int) -> str:
-    at = _at(time_ms)
-    if not time_ms % 86_400_000:
-        return f"{at:%Y-%m-%d}"
-    return f"{at:%Y-%m-%d %H:%M}" if not time_ms % 60_000 else f"{at:%Y-%m-%d %H:%M:%S}"
-
-
-def _span(start_ms: int, end_ms: int) -> str:
-    return f"{_moment(start_ms)} to {_moment(end_ms)}"
-
-
 def _axis(frame: _Frame) -> str:
     labels = "".join(
         f'<span style="left:{frame.x(time_ms) / _WIDTH:.2%}">{text}</span>'
-        for time_ms, text in _ticks(frame.first_ms, frame.last_ms)
+        for time_ms, text in ticks(frame.first_ms, frame.last_ms)
     )
     return f"<div>{labels}</div>"
 
 
-_STEPS = (
-    (1, "%H:%M:%S"), (5, "%H:%M:%S"), (15, "%H:%M:%S"), (60, "%H:%M"), (300, "%H:%M"), (900, "%H:%M"), (3_600, "%d %b %H:%M"),
-    (10_800, "%d %b %H:%M"), (21_600, "%d %b %H:%M"), (43_200, "%d %b %H:%M"), (86_400, "%d %b"), (172_800, "%d %b"),
-    (604_800, "%d %b"), (1_209_600, "%d %b"),
-)  # fmt: skip
-_MONTHS = (1, 2, 3, 6, 12, 24, 60, 120)
-_MOST_TICKS = 7
-
-
-def _ticks(first_ms: int, last_ms: int) -> list[tuple[int, str]]:
-    """Round times for the axis, at most seven: parts of a day and weeks, or months and years where those would be too many."""
-    for step_s, form in _STEPS:
-        step = step_s * 1_000
-        start = -(-first_ms // step) * step
-        if (last_ms - start) // step < _MOST_TICKS:
-            texts = [(t, _at(t).strftime(form)) for t in range(start, last_ms, step)]
-            return [(t, text if i else _with_date(_at(t), form)) for i, (t, text) in enumerate(texts)]
-    for months in _MONTHS:
-        ticks = _month_ticks(first_ms, last_ms, months)
-        if len(ticks) <= _MOST_TICKS:
-            return ticks
-    return _month_ticks(first_ms, last_ms, 600)
-
-
-def _with_date(at: datetime, form: str) -> str:
-    """Give the first label what the others leave out."""
-    midnight = at.hour == at.minute == at.second == 0
-    return at.strftime("%d %b %Y" if midnight or "%H" not in form else "%d %b %Y %H:%M")
-
-
-def _month_ticks(first_ms: int, last_ms: int, months: int) -> list[tuple[int, str]]:
-    at = _at(first_ms)
-    index = at.year * 12 + at.month - 1
-    index = -(-(index + 1) // months) * months
-    ticks: list[tuple[int, str]] = []
-    while True:
-        moment = datetime(index // 12, index % 12 + 1, 1, tzinfo=UTC)
-        time_ms = int(moment.timestamp() * 1_000)
-        if time_ms >= last_ms:
-            return ticks
-        ticks.append((time_ms, moment.strftime("%Y" if months >= 12 else "%b %Y")))
-        index += months
+def _span(start_ms: int, end_ms: int) -> str:
+    return f"{moment(start_ms)} to {moment(end_ms)}"

@@ -54,6 +54,7 @@ svg path{fill:none;vector-effect:non-scaling-stroke}
 .charts td{position:relative}
 .charts td>i{position:absolute;right:3px;margin-top:-4px;font:10px/1 system-ui,"DejaVu Sans",sans-serif;color:var(--soft);background:var(--paper);
 opacity:.85;padding:0 2px;pointer-events:none}
+.dense{stroke-width:4}
 .open{stroke:var(--bound);stroke-width:4;stroke-linecap:round}
 .span{fill:var(--span);opacity:.24}
 .bars rect{fill:var(--bar)}
