@@ -41,7 +41,13 @@ def main() -> None:
         monitors.append(monitor)
         if m == 0:
             profile = build_profile(
-                lambda: [rows], ProfileBuilder.for_monitor(monitor), name="m0", revision=1, model="m0", source="bench", created_ms=0
+                lambda: [rows],
+                ProfileBuilder.for_monitor(monitor),
+                name="m0",
+                revision=1,
+                model="m0",
+                source="bench",
+                created_ms=0,
             )
         profiles.append(profile)
     catalog = StaticCatalog(monitors)
@@ -64,7 +70,19 @@ def main() -> None:
         for source in range(SOURCES):
             for m in range(options.models):
                 record = PaneRecord(
-                    f"m{m}", "1", "", f"m{m}@1", start, PANE_MS, "events", source, p, p + 1, options.events, 0, packed[(m + p) % 16]
+                    f"m{m}",
+                    "1",
+                    "",
+                    f"m{m}@1",
+                    start,
+                    PANE_MS,
+                    "events",
+                    source,
+                    p,
+                    p + 1,
+                    options.events,
+                    0,
+                    packed[(m + p) % 16],
                 )
                 step = detector.step(state, decode_record(encode_record(record)))
                 table.update(step.updates)
