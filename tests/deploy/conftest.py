@@ -3,13 +3,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from tests.servers.finder import INFLUXDB, Server, server_or_skip
 
 ROOT = Path(__file__).parents[2]
 
@@ -31,10 +28,3 @@ def dashboard() -> dict[str, Any]:
     text = (ROOT / "deploy/grafana/dashboards/drift.json").read_text(encoding="utf-8")
     document: dict[str, Any] = json.loads(text)
     return document
-
-
-@pytest.fixture(scope="session")
-def influxdb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = server_or_skip(INFLUXDB, tmp_path_factory.mktemp("influxdb"))
-    yield server
-    server.stop()
