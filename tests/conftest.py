@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import sqlalchemy
@@ -24,31 +27,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.xdist_group("+".join(servers)))
 
 
-def _serve(kind: Kind, factory: pytest.TempPathFactory) -> Iterator[Server]:
-    server = server_or_skip(kind, factory.mktemp("servers"))
-    yield server
-    server.stop()
+def _serve(kind: Kind) -> Iterator[Server]:
+    # Not in pytest's own folders: those of older runs are deleted while newer ones are made, and a server may run as another user.
+    folder = Path(tempfile.mkdtemp(prefix=f"stream-gov-{kind.name}-"))
+    folder.chmod(0o755)
+    try:
+        server = server_or_skip(kind, folder)
+        yield server
+        server.stop()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    yield from _serve(KAFKA, tmp_path_factory)
+def kafka_server() -> Iterator[Server]:
+    yield from _serve(KAFKA)
 
 
 @pytest.fixture(scope="session")
-def influxdb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    yield from _serve(INFLUXDB, tmp_path_factory)
+def influxdb_server() -> Iterator[Server]:
+    yield from _serve(INFLUXDB)
 
 
 @pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    # runs as another user, who may not look into pytest's own directories
-    folder = tmp_path_factory.mktemp("servers")
-    for parent in (folder, *folder.parents[:2]):
-        parent.chmod(0o755)
-    server = server_or_skip(POSTGRES, folder)
-    yield server
-    server.stop()
+def postgres_server() -> Iterator[Server]:
+    yield from _serve(POSTGRES)
 
 
 @pytest.fixture(scope="session")

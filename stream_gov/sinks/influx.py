@@ -50,7 +50,7 @@ class InfluxSink:
             raise ConfigurationError(msg)
         for key in ("org", "bucket"):
             if not getattr(settings, key):
-                msg = f"influx.{key} is empty; set influx.{key} (STREAM_GOV_INFLUX__{key.upper()}) to its name in InfluxDB"
+                msg = f"influx.{key} is empty: set influx.{key} (STREAM_GOV_INFLUX__{key.upper()}) to its name in InfluxDB"
                 raise ConfigurationError(msg)
         self._settings = settings
         self._points: dict[PointKey, Point] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 
+import urllib3
 from influxdb_client.rest import ApiException
 
 from stream_gov.contracts import ConfigurationError, StreamGovError, UnavailableError
@@ -19,8 +20,13 @@ _LONGEST_REASON = 500
 
 def connection_error(err: Exception, settings: InfluxSettings) -> UnavailableError:
     """Say that there was no answer."""
-    # urllib3 begins with the address of an object, which helps nobody
-    reason = re.sub(r"^<?[\w.]*(Connection|Pool)[^:]*: ", "", str(err)) or type(err).__name__
+    if isinstance(err, urllib3.exceptions.ReadTimeoutError | urllib3.exceptions.ConnectTimeoutError) and not isinstance(
+        err, urllib3.exceptions.NewConnectionError
+    ):
+        reason = f"no answer within {settings.timeout / 1_000:g} s, influx.timeout"
+    else:
+        # urllib3 begins with the address of an object, which helps nobody
+        reason = re.sub(r"^<?[\w.]*(Connection|Pool)[^:]*: ", "", str(err)) or type(err).__name__
     return UnavailableError(
         f"InfluxDB at {settings.url} does not answer ({reason}); start it, or set influx.url (STREAM_GOV_INFLUX__URL)"
     )
@@ -43,11 +49,12 @@ def api_error(err: ApiException, settings: InfluxSettings, *, n_points: int) -> 
     `ConfigurationError` for a wrong token, organisation, bucket or address; `RefusedRecordsError` for points it will never take;
     `UnavailableError` for all else, since an answer nobody expected is no reason to drop records.
     """
-    code, reason = _code_and_reason(err)
+    code, full_reason = _code_and_reason(err)
+    reason = full_reason[:_LONGEST_REASON]
     match err.status:
-        case 401:
+        case 401 | 403 if err.status == 401 or "token is inactive" in reason:
             return ConfigurationError(
-                f"InfluxDB at {settings.url} refuses the token (401 {reason}); "
+                f"InfluxDB at {settings.url} refuses the token ({err.status} {reason}); "
                 "set influx.token (STREAM_GOV_INFLUX__TOKEN, or STREAM_GOV_INFLUX__TOKEN_FILE) to an active token"
             )
         case 403:
@@ -76,7 +83,7 @@ def api_error(err: ApiException, settings: InfluxSettings, *, n_points: int) -> 
             )
         case 400 | 422 if code in {"invalid", "unprocessable entity", "unprocessable_entity"}:
             return RefusedRecordsError(
-                f"InfluxDB refuses a point ({err.status} {reason})", all_refused=_n_dropped(reason) >= n_points
+                f"InfluxDB refuses a point ({err.status} {reason})", all_refused=_n_dropped(full_reason) >= n_points
             )
         case 413:
             return RefusedRecordsError("InfluxDB refuses a request of this size (413)")
@@ -95,8 +102,8 @@ def _code_and_reason(err: ApiException) -> tuple[str, str]:
         answer = json.loads(err.body or "")
         code, reason = str(answer["code"]), str(answer["message"])
     except (ValueError, TypeError, KeyError):
-        return "", str(err.reason or "without a reason").replace("\n", " ")[:_LONGEST_REASON]
-    return code, reason.replace("\n", " ")[:_LONGEST_REASON]
+        return "", str(err.reason or "without a reason").replace("\n", " ")
+    return code, reason.replace("\n", " ")
 
 
 def _n_dropped(reason: str) -> int:

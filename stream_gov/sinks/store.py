@@ -36,6 +36,8 @@ __all__ = ["Store", "StoreSink", "run_store_sink"]
 
 _DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 _ROWS_AT_ONCE = 1_000
+_SQLITE_WAIT_S = 30.0
+"""How long a writer waits for another one."""
 _LOCK = 0x5747_5354
 """Key of PostgreSQL's advisory lock while the tables are made; any number will do, as long as it is always the same."""
 
@@ -168,8 +170,11 @@ class Store:
     def _rows(self, query: Select[Any]) -> Iterator[Any]:
         if not self._checked:
             self._check_there()
-        with self._transaction() as connection:
-            found = connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query)
+        with (
+            self._transaction() as connection,
+            # closed in any case: a reader may leave before the end
+            connection.execution_options(yield_per=_ROWS_AT_ONCE).execute(query) as found,
+        ):
             yield from found.mappings()
 
     def _check_there(self) -> None:
@@ -253,7 +258,7 @@ def _understand(url: str) -> URL:
 def _make_engine(url: URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         # a connection for each use: cheap with a file, and no file is left open
-        engine = create_engine(url, connect_args={"timeout": 30}, poolclass=NullPool)
+        engine = create_engine(url, connect_args={"timeout": _SQLITE_WAIT_S}, poolclass=NullPool)
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     try:
@@ -265,8 +270,12 @@ def _make_engine(url: URL) -> Engine:
             # a server that hangs must not hang the sink beyond what the consumer group tolerates
             connect_args={"connect_timeout": 10, "tcp_user_timeout": 30_000, "options": "-c statement_timeout=60000"},
         )
-    except ImportError as err:
-        msg = f"the driver of PostgreSQL is not installed ({err}); install it by: pip install 'stream-gov[postgres]'"
+    except (ImportError, exc.NoSuchModuleError) as err:
+        driver = url.get_driver_name() if isinstance(err, ImportError) else url.drivername.partition("+")[2]
+        msg = (
+            f"the driver {driver!r} of PostgreSQL is not installed; install psycopg by: pip install 'stream-gov[postgres]', "
+            "and write store_url (STREAM_GOV_STORE_URL) as postgresql://USER:PASSWORD@HOST/DATABASE"
+        )
         raise ConfigurationError(msg) from err
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from sqlalchemy import exc
 from sqlalchemy.engine import URL
 
@@ -53,7 +55,8 @@ def store_error(err: exc.SQLAlchemyError, url: URL) -> StreamGovError:
         or not isinstance(err, exc.DBAPIError)  # SQLAlchemy's own: a value that has no form in the database
     ):
         return RefusedRecordsError(f"the store {place} refuses a record ({reason})")
-    if isinstance(err, exc.ProgrammingError):
+    # SQLite says the same by its words alone
+    if isinstance(err, exc.ProgrammingError) or re.search(r"\b(no such|has no) (table|column)", reason):
         return ConfigurationError(
             f"the tables of the store {place} are not as this release made them ({reason}); "
             f"restore them, or name an empty database by {_SETTING}"

@@ -1,0 +1,462 @@
+from __future__ import annotations
+
+import random
+import re
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import msgspec
+import pytest
+import sqlalchemy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stream_gov.contracts import (
+    Alert,
+    AlertCause,
+    AlertChange,
+    AlertStatus,
+    ConfigurationError,
+    Result,
+    UnavailableError,
+    Verdict,
+    alert_event_id,
+)
+from stream_gov.settings import Settings
+from stream_gov.sinks import RefusedRecordsError, SinkCounts, Store, StoreSink, run_store_sink
+from tests.contracts.messages import DAY_MS, END_MS, START_MS, a_result, an_alert
+from tests.servers.finder import free_port
+from tests.servers.gate import Gate
+from tests.servers.mock_cluster import MockCluster
+
+WEEK_MS = 7 * DAY_MS
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "postgres":
+        return str(request.getfixturevalue("postgres_url"))
+    return f"sqlite:///{tmp_path / 'deep' / 'store.sqlite'}"
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[Store]:
+    store = Store(url)
+    store.create()
+    yield store
+    store.close()
+
+
+def in_week(n: int, **changes: Any) -> Result:
+    """A result of another window, with an id of its own."""
+    window = {"window_start_ms": START_MS + n * WEEK_MS, "window_end_ms": END_MS + n * WEEK_MS}
+    fields = {"id": f"w{n}-{changes.get('column', '')}-{changes.get('model', '')}"} | window | changes
+    return a_result(**fields)
+
+
+def an_event(sequence: int, alert: str = "alert-1", **changes: Any) -> Alert:
+    change = AlertChange.OPENED if sequence == 0 else AlertChange.UPDATED
+    fields = {"id": alert_event_id(alert, sequence), "alert_id": alert, "sequence": sequence, "change": change}
+    return an_alert(**(fields | changes))
+
+
+RESOLVED: dict[str, Any] = {"change": AlertChange.RESOLVED, "status": AlertStatus.RESOLVED, "causes": []}
+
+
+def test_what_is_written_is_read_back(store: Store) -> None:
+    full = a_result(threshold=0.25, reason="because", segment="region=NSW", rejected=3)
+    bare = a_result(
+        id="b",
+        value=None,
+        p_value=None,
+        level=None,
+        tolerance=None,
+        verdict=Verdict.INSUFFICIENT,
+        version="",
+        column="",
+    )
+    causes = [
+        an_alert().causes[0],
+        AlertCause(column="", statistic="s", value=None, rule="r", n_reference=1, n_window=2, detail="ü"),
+    ]
+    alert = an_alert(causes=causes, columns=["a,b", 'q"'])
+    store.write([full, bare, alert])
+    assert sorted(store.results(), key=lambda r: r.id) == sorted([full, bare], key=lambda r: r.id)
+    assert list(store.alerts()) == [alert]
+
+
+@pytest.mark.parametrize("number", [1e-308, 0.1 + 0.2, 1.7976931348623157e308, -1.5, 5e-324])
+def test_numbers_come_back_to_the_last_bit(store: Store, number: float) -> None:
+    store.write([a_result(value=number, p_value=number)])
+    (found,) = store.results()
+    assert str(found.value) == str(number)
+
+
+def test_the_same_message_twice_is_one_row(store: Store) -> None:
+    for _ in range(2):
+        store.write([a_result(), an_alert(), a_result(), an_alert()])
+    assert list(store.results()) == [a_result()]
+    assert list(store.alerts()) == [an_alert()]
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one batch", "in three"])
+def test_a_lower_revision_never_replaces_a_higher_one(store: Store, together: bool) -> None:
+    revisions = [a_result(revision=n, value=float(n)) for n in (1, 2, 0)]
+    for batch in [revisions] if together else [[r] for r in revisions]:
+        store.write(batch)
+    assert [(r.revision, r.value) for r in store.results()] == [(2, 2.0)]
+
+
+def test_of_the_same_revision_the_later_stands(store: Store) -> None:
+    """A backtest with other thresholds gives the same ids; the last one counts."""
+    store.write([a_result(verdict=Verdict.DRIFT)])
+    store.write([a_result(verdict=Verdict.STABLE)])
+    assert [r.verdict for r in store.results()] == [Verdict.STABLE]
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(order=st.lists(st.integers(0, 5), min_size=1, max_size=12), cuts=st.sets(st.integers(1, 11)))
+def test_whatever_the_order_and_the_batches_the_highest_revision_stands(
+    store: Store, order: list[int], cuts: set[int]
+) -> None:
+    with store._transaction() as connection:
+        connection.execute(sqlalchemy.text("DELETE FROM results"))
+    batch: list[Result] = []
+    for i, revision in enumerate(order):
+        if i in cuts:
+            store.write(batch)
+            batch = []
+        batch.append(a_result(revision=revision, value=float(revision)))
+    store.write(batch)
+    assert [(r.revision, r.value) for r in store.results()] == [(max(order), float(max(order)))]
+
+
+def test_results_are_found_by_model_column_statistic_and_time(store: Store) -> None:
+    wanted = [in_week(n, column=c, model=m) for n in range(4) for c in ("a", "b", "") for m in ("x", "y")]
+    store.write(reversed(wanted))
+
+    def found(**query: Any) -> list[tuple[int, str, str]]:
+        return [((r.window_end_ms - END_MS) // WEEK_MS, r.model, r.column) for r in store.results(**query)]
+
+    assert found() == sorted(found())
+    assert len(found()) == len(wanted)
+    assert found(model="x", column="b") == [(n, "x", "b") for n in range(4)]
+    assert found(model="y", column="") == [(n, "y", "") for n in range(4)]
+    assert found(model="x", column="a", since_ms=END_MS + WEEK_MS) == [(1, "x", "a"), (2, "x", "a"), (3, "x", "a")]
+    assert found(model="x", column="a", until_ms=END_MS + WEEK_MS) == [(0, "x", "a")]
+    assert found(statistic="psi", model="x", column="a", since_ms=END_MS, until_ms=END_MS + 1) == [(0, "x", "a")]
+    assert found(statistic="ks") == []
+
+
+def test_many_results_are_read_one_after_the_other(store: Store) -> None:
+    store.write([a_result(id=f"{i:05}", column=f"c{i:05}") for i in range(4_321)])
+    assert [r.id for r in store.results()] == [f"{i:05}" for i in range(4_321)]
+    first = next(iter(store.results()))  # and left
+    assert first.id == "00000"
+    store.write([in_week(1)])
+
+
+def test_an_alert_stands_as_its_last_change_left_it(store: Store) -> None:
+    later = {"opened_window_start_ms": START_MS + 1}
+    store.write([an_event(1, n_windows=2), an_event(0), an_event(2, **RESOLVED, n_windows=3)])
+    store.write([an_event(0, "alert-2", model="other", **later)])
+    store.write([an_event(0)])  # delivered again
+    assert [(a.alert_id, a.sequence, a.status) for a in store.alerts()] == [
+        ("alert-1", 2, AlertStatus.RESOLVED),
+        ("alert-2", 0, AlertStatus.OPEN),
+    ]
+    assert [a.alert_id for a in store.alerts(status=AlertStatus.OPEN)] == ["alert-2"]
+    assert [a.alert_id for a in store.alerts(status=AlertStatus.RESOLVED)] == ["alert-1"]
+    assert [a.alert_id for a in store.alerts(model="other")] == ["alert-2"]
+    assert list(store.alerts(model="other", status=AlertStatus.RESOLVED)) == []
+    assert [(a.sequence, a.change) for a in store.alert_changes("alert-1")] == [
+        (0, AlertChange.OPENED),
+        (1, AlertChange.UPDATED),
+        (2, AlertChange.RESOLVED),
+    ]
+
+
+def test_making_the_tables_twice_and_at_once_is_harmless(url: str) -> None:
+    errors: list[Exception] = []
+    begin = threading.Barrier(4)
+
+    def start(n: int) -> None:
+        store = Store(url)
+        try:
+            begin.wait(10)
+            store.create()
+            store.write([a_result(id=f"{n}")])
+            store.create()
+        except Exception as err:
+            errors.append(err)
+        finally:
+            store.close()
+
+    threads = [threading.Thread(target=start, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert errors == []
+    store = Store(url)
+    assert len(list(store.results())) == 4
+    store.close()
+
+
+def test_a_store_of_a_later_release_is_refused(store: Store, url: str) -> None:
+    with store._transaction() as connection:
+        connection.execute(sqlalchemy.text("UPDATE stream_gov_schema SET version = 2"))
+    later = Store(url)
+    for use in (later.create, lambda: list(later.results()), lambda: list(later.alerts())):
+        with pytest.raises(ConfigurationError, match=r"tables of version 2.*knows version 1; upgrade stream-gov"):
+            use()
+    later.close()
+
+
+def test_reading_makes_no_store(url: str, tmp_path: Path) -> None:
+    store = Store(url)
+    with pytest.raises(ConfigurationError, match=r"there is no store at .* yet; start stream-gov sink store"):
+        list(store.results())
+    with pytest.raises(ConfigurationError, match="there is no store"):
+        list(store.alerts())
+    store.close()
+    assert list(tmp_path.glob("**/*.sqlite")) == []
+
+
+def test_a_missing_column_is_a_damaged_store(store: Store) -> None:
+    with store._transaction() as connection:
+        connection.execute(sqlalchemy.text("ALTER TABLE results DROP COLUMN tolerance"))
+    with pytest.raises(ConfigurationError, match="are not as this release made them"):
+        list(store.results())
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        ("mysql://user@host/db", "may be sqlite or postgresql"),
+        ("not a url", "store_url is no URL"),
+        ("sqlite://", "names no file"),
+        ("sqlite:///:memory:", "names no file"),
+        ("postgresql+nodriver://host/db", "driver 'nodriver' of PostgreSQL is not installed"),
+    ],
+)
+def test_a_wrong_url_is_refused_at_once(bad: str, words: str) -> None:
+    with pytest.raises(ConfigurationError, match=words):
+        Store(bad)
+
+
+def test_a_file_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a database at all, but long enough to look at" * 100)
+    store = Store(f"sqlite:///{tmp_path / 'notes.txt'}")
+    with pytest.raises(ConfigurationError, match=r"notes\.txt is a file, but no SQLite database"):
+        store.create()
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    store = Store(f"sqlite:///{tmp_path / 'file' / 'below' / 'store.sqlite'}")
+    with pytest.raises(ConfigurationError, match=r"folder .* cannot be made \(Not a directory\).*state_dir"):
+        store.create()
+
+
+def test_a_locked_file_is_something_to_wait_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream_gov.sinks.store._SQLITE_WAIT_S", 0.05)
+    url = f"sqlite:///{tmp_path / 'store.sqlite'}"
+    store = Store(url)
+    store.create()
+    engine = sqlalchemy.create_engine(url, poolclass=sqlalchemy.NullPool)
+    with engine.connect() as other:
+        other.exec_driver_sql("BEGIN IMMEDIATE")
+        with pytest.raises(UnavailableError, match="database is locked"):
+            store.write([a_result()])
+        assert list(store.results()) == []  # readers do not wait
+    store.write([a_result()])
+    assert len(list(store.results())) == 1
+
+
+def test_settings_give_a_file_in_the_state_directory(tmp_path: Path) -> None:
+    store = Store(Settings(state_dir=tmp_path / "state").store)
+    store.create()
+    assert (tmp_path / "state" / "store.sqlite").is_file()
+
+
+# --- the documentation ---
+
+DOCS = Path("docs/sinks.md").read_text()
+BY_SQL = re.findall(r"```sql\n(.*?)```", DOCS, flags=re.DOTALL)
+
+
+def rows_of(store: Store, query: str) -> list[dict[str, Any]]:
+    with store._transaction() as connection:
+        return [dict(row) for row in connection.execute(sqlalchemy.text(query)).mappings()]
+
+
+def test_the_documented_queries_say_what_the_documentation_says(store: Store) -> None:
+    store.write([in_week(n, column="a", value=float(n)) for n in range(3)] + [in_week(0, column="b", value=9.0)])
+    store.write([in_week(5, column="c", value=99.0, verdict=Verdict.STABLE)])
+    store.write([an_event(0), an_event(1, n_windows=2), an_event(0, "over"), an_event(1, "over", **RESOLVED)])
+    what_drifted, open_alerts = BY_SQL
+    assert [(r["column"], r["windows"], r["largest"]) for r in rows_of(store, what_drifted)] == [
+        ("a", 3, 2.0),
+        ("b", 1, 9.0),
+    ]
+    (row,) = rows_of(store, open_alerts)
+    assert (row["columns"], row["n_windows"]) == ('["vicprice"]', 2)
+
+
+def test_the_documented_code_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("STREAM_GOV_STORE_URL", f"sqlite:///{tmp_path}/store.sqlite")
+    store = Store(f"sqlite:///{tmp_path}/store.sqlite")
+    store.create()
+    store.write([a_result(), a_result(id="other", column="nswprice"), an_alert()])
+    (code,) = re.findall(r"```python\n(.*?)```", DOCS, flags=re.DOTALL)
+    exec(compile(code, "docs/sinks.md", "exec"), {})
+    assert capsys.readouterr().out.splitlines() == [
+        "electricity ['vicprice'] electricity version 1: drift in vicprice",
+        f"{END_MS} 3.25 drift",
+    ]
+
+
+def test_tables_and_columns_are_those_of_the_messages(store: Store) -> None:
+    inspector = sqlalchemy.inspect(store._engine)
+    assert {c["name"] for c in inspector.get_columns("results")} == set(Result.__struct_fields__)
+    assert {c["name"] for c in inspector.get_columns("alert_events")} == set(Alert.__struct_fields__)
+    assert all(f"`{table}`" in DOCS for table in inspector.get_table_names())
+
+
+# --- PostgreSQL alone ---
+
+LONG_AND_RANDOM = "".join(random.Random(1).choices("0123456789abcdef", k=40_000))
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"model": "nul\x00"}, "NUL"),
+        ({"id": "x" * 65}, "value too long"),
+        ({"model": LONG_AND_RANDOM}, "index row"),
+    ],
+)
+def test_a_record_postgres_cannot_hold_is_refused_and_no_reason_to_wait(
+    postgres_url: str, changes: dict[str, Any], words: str
+) -> None:
+    store = Store(postgres_url)
+    store.create()
+    with pytest.raises(RefusedRecordsError, match=words):
+        store.write([a_result(**changes), a_result(id="good")])
+    assert list(store.results()) == []  # all or nothing; the loop finds the bad one
+    store.write([a_result(id="good")])
+    assert len(list(store.results())) == 1
+    store.close()
+
+
+@pytest.mark.postgres
+def test_postgres_errors_tell_waiting_from_mending_and_hide_the_password(postgres_url: str) -> None:
+    address = sqlalchemy.make_url(postgres_url)
+    for changes, kind, words in (
+        ({"database": "nowhere"}, ConfigurationError, "the database does not exist"),
+        ({"username": "nobody"}, ConfigurationError, "the log-in is refused"),
+        ({"port": free_port()}, UnavailableError, "does not answer .*refused"),
+        ({"host": "no.such.host.invalid"}, UnavailableError, "does not answer"),
+    ):
+        url = address.set(password="top-secret", **changes)  # type: ignore[arg-type]
+        store = Store(url.render_as_string(hide_password=False))
+        with pytest.raises(kind, match=words) as caught:
+            store.create()
+        assert "top-secret" not in str(caught.value)
+        assert "STREAM_GOV_STORE_URL" in str(caught.value)
+        store.close()
+
+
+class Worker:
+    """`stream-gov sink store` in a thread, on a broker."""
+
+    def __init__(self, cluster: MockCluster, url: str) -> None:
+        self.cluster = cluster
+        self.counts = SinkCounts()
+        self._stop = threading.Event()
+        self._settings = Settings(bootstrap=cluster.bootstrap, store_url=url, kafka={"session.timeout.ms": "4500"})
+        self._thread = threading.Thread(
+            target=run_store_sink, args=(self._settings, self._stop), kwargs={"counts": self.counts}
+        )
+
+    def until(self, condition: Callable[[], bool]) -> None:
+        waiting = threading.Event()
+        for _ in range(900):
+            if condition():
+                return
+            waiting.wait(0.05)
+        pytest.fail(f"waited in vain; {self.counts}")
+
+    @property
+    def committed(self) -> int:
+        return self.cluster.committed("stream-gov.sink.store", "drift-metrics")
+
+    def __enter__(self) -> Worker:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(30)
+        assert not self._thread.is_alive()
+
+
+@pytest.mark.broker
+def test_the_sink_writes_what_stands_on_the_topics(url: str) -> None:
+    with MockCluster() as cluster:
+        cluster.send("drift-metrics", *[msgspec.json.encode(in_week(n)) for n in range(20)], b"{")
+        cluster.send("drift-alerts", msgspec.json.encode(an_alert()))
+        with Worker(cluster, url) as worker:
+            worker.until(lambda: worker.committed == 21)
+            worker.until(lambda: cluster.committed("stream-gov.sink.store", "drift-alerts") == 1)
+        assert (worker.counts.written, worker.counts.unreadable) == (21, 1)
+    store = Store(url)
+    assert [r.id for r in store.results()] == [in_week(n).id for n in range(20)]
+    assert list(store.alerts()) == [an_alert()]
+    store.close()
+
+
+@pytest.mark.broker
+@pytest.mark.postgres
+def test_in_an_outage_of_postgres_nothing_is_committed_and_afterwards_nothing_is_missing(postgres_url: str) -> None:
+    address = urlsplit(postgres_url)
+    with MockCluster() as cluster, Gate(address.hostname or "", address.port or 0) as gate:
+        through_gate = sqlalchemy.make_url(postgres_url).set(host="127.0.0.1", port=int(gate.address.split(":")[1]))
+        cluster.send("drift-metrics", *[msgspec.json.encode(in_week(n)) for n in range(10)])
+        with Worker(cluster, through_gate.render_as_string(hide_password=False)) as worker:
+            worker.until(lambda: worker.committed == 10)
+            gate.shut()
+            cluster.send("drift-metrics", *[msgspec.json.encode(in_week(n)) for n in range(10, 30)])
+            worker.until(lambda: worker.counts.failures >= 2)
+            assert "does not answer" in worker.counts.trouble
+            assert worker.committed == 10
+            gate.open()
+            worker.until(lambda: worker.committed == 30)
+    store = Store(postgres_url)
+    assert [r.id for r in store.results()] == [in_week(n).id for n in range(30)]
+    store.close()
+
+
+def test_the_sink_forgets_a_batch_that_failed(tmp_path: Path) -> None:
+    """The loop adds it again; it must not be there twice, nor be held while the loop waits."""
+    store = Store(f"sqlite:///{tmp_path / 'store.sqlite'}")
+    sink = StoreSink(store)
+    sink.add(a_result())
+    with pytest.raises((ConfigurationError, UnavailableError)):
+        sink.flush()  # no tables yet
+    sink.setup()
+    sink.flush()
+    assert list(store.results()) == []
+    sink.add(a_result())
+    sink.flush()
+    assert list(store.results()) == [a_result()]
+    sink.close()
+    sink.close()
