@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NoReturn
+
+import msgspec
 
 from stream_gov.contracts import MAX_EVENT_BYTES, RejectedEventError, RejectReason
 from stream_gov.decoding.nesting import MAX_DEPTH, is_deeper_than
 from stream_gov.decoding.timestamps import TimeBounds, read_timestamp
 
-__all__ = ["CarefulEvent", "RefusedMessage", "read_message", "unknown_model"]
+__all__ = ["CarefulEvent", "RefusedMessage", "read_message", "unknown_model", "unknown_model_detail"]
 
 _LONGEST_INTEGER = 18
 _LONGEST_DETAIL = 300
@@ -32,8 +34,7 @@ class CarefulEvent:
     scores: Any = None
 
 
-@dataclass(frozen=True, slots=True)
-class RefusedMessage:
+class RefusedMessage(msgspec.Struct, frozen=True, gc=False):
     """What is wrong with a message, and what could be read of it all the same."""
 
     reason: RejectReason
@@ -42,7 +43,7 @@ class RefusedMessage:
     version: str = ""
     time_ms: int | None = None
     """The event's own time, where it is readable and in bounds."""
-    monitored: bool = field(default=False)
+    monitored: bool = False
 
 
 def _read_integer(digits: str) -> int | float:
@@ -103,8 +104,12 @@ def unknown_model(model: str, timestamp: object, bounds: TimeBounds) -> RefusedM
         time_ms = _time(timestamp, bounds)
     except RejectedEventError:
         time_ms = None
-    detail = f"$.model: no monitor watches {model!r}; apply one, or mend the name"
-    return RefusedMessage(RejectReason.UNKNOWN_MODEL, _shorten(detail), model, time_ms=time_ms)
+    return RefusedMessage(RejectReason.UNKNOWN_MODEL, unknown_model_detail(model), model, "", time_ms)
+
+
+def unknown_model_detail(model: str) -> str:
+    """Say that no monitor watches a model."""
+    return _shorten(f"$.model: no monitor watches {model!r}; apply one, or mend the name")
 
 
 def _time(timestamp: object, bounds: TimeBounds) -> int | None:

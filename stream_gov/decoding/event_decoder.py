@@ -21,12 +21,12 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from stream_gov.contracts import MAX_EVENT_BYTES
-from stream_gov.decoding.careful_reader import CarefulEvent, RefusedMessage, read_message, unknown_model
+from stream_gov.contracts import MAX_EVENT_BYTES, RejectReason
+from stream_gov.decoding.careful_reader import CarefulEvent, RefusedMessage, read_message, unknown_model_detail
 from stream_gov.decoding.counting_plan import CountingPlan
 from stream_gov.decoding.event_types import EventTypes, open_event_type
 from stream_gov.decoding.nesting import MAX_DEPTH, is_deeper_than
-from stream_gov.decoding.timestamps import TimeBounds
+from stream_gov.decoding.timestamps import TimeBounds, read_timestamps
 
 __all__ = ["NEW_COLUMN_SAMPLE", "DecodedBlock", "EventDecoder", "EventGroup", "ModelDecoder"]
 
@@ -37,6 +37,7 @@ _RETRY_AFTER = 100
 """Blocks for which a way that often failed is not tried again."""
 _OFTEN = 1 / 8
 _FEW = 8
+_TIMESTAMP_TYPES = frozenset({int, float, str})
 _LEARN = -1
 """The level at which a model's events are decoded leniently, to see what they are like."""
 
@@ -296,11 +297,8 @@ class EventDecoder:
             if decoder is None:
                 unsafe = {chosen[i] for i in _unsafe([messages[position] for position in chosen])}
                 doubtful.extend(unsafe)
-                block.refused.extend(
-                    (position, unknown_model(model, events[i].timestamp, bounds))
-                    for i, position in zip(places, chosen, strict=True)
-                    if position not in unsafe
-                )
+                known = [(position, events[i].timestamp) for i, position in zip(places, chosen, strict=True)]
+                block.refused.extend(_refuse_unknown(model, [pair for pair in known if pair[0] not in unsafe], bounds))
             elif model in groups:  # it failed before
                 doubtful.extend(chosen)
             else:
@@ -358,6 +356,18 @@ def _model_of(message: bytes) -> str | None:
         return _decode_model(message).model
     except _UNDECODABLE:
         return None
+
+
+def _refuse_unknown(
+    model: str, events: Sequence[tuple[int, Any]], bounds: TimeBounds
+) -> Iterable[tuple[int, RefusedMessage]]:
+    """Refuse events, given as positions and timestamps, of a model that no monitor watches."""
+    detail = unknown_model_detail(model)
+    timestamps = [timestamp if type(timestamp) in _TIMESTAMP_TYPES else "" for _, timestamp in events]
+    times, untimely = read_timestamps(timestamps, bounds) if timestamps else ((), {})
+    for i, (position, _) in enumerate(events):
+        time_ms = None if i in untimely else int(times[i])
+        yield position, RefusedMessage(RejectReason.UNKNOWN_MODEL, detail, model, "", time_ms)
 
 
 def _is_sampled(event_id: str) -> bool:

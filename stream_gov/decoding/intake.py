@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -26,8 +27,7 @@ MIN_EVENT_TIME_MS = 315_532_800_000
 """1980-01-01: events that claim to be older come from a clock that was never set."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rejection:
+class Rejection(msgspec.Struct, frozen=True, gc=False):
     """A message that was not counted as an event: for the dead-letter topic."""
 
     offset: int
