@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -23,7 +24,8 @@ from stream_gov.settings import Settings
 __all__ = ["check_broker", "check_catalog", "check_topics", "versions_in_events"]
 
 _ANSWER_S = 5.0
-_LOOKED_AT = 200
+_POLL_S = 0.2
+_LOOKED_AT = 1_000
 """Newest events of each partition whose versions are looked at."""
 
 
@@ -142,11 +144,9 @@ def versions_in_events(settings: Settings) -> dict[str, Counter[str]]:
                 partitions.append(TopicPartition(name, number, max(first, end - _LOOKED_AT)))
         consumer.assign(partitions)
         unread = {p.partition for p in partitions}
-        while unread:
-            messages = consumer.consume(1_000, _ANSWER_S)
-            if not messages:
-                break
-            for message in messages:
+        give_up_s = time.monotonic() + _ANSWER_S
+        while unread and time.monotonic() < give_up_s:
+            for message in consumer.consume(1_000, _POLL_S):
                 trouble = message.error()
                 if trouble is not None:
                     if trouble.code() == KafkaError._PARTITION_EOF:
