@@ -98,6 +98,13 @@ def test_during_an_outage_nothing_is_committed_and_afterwards_nothing_is_missing
     assert (bench.counts.failures, bench.counts.trouble) == (5, "")
 
 
+def test_after_a_success_the_waits_begin_anew() -> None:
+    bench = Bench(batch_size=5)
+    bench.consumer.append(METRICS, *results(10))
+    bench.sink.failures = deque([DOWN, DOWN, None, DOWN])
+    assert [entry["retry_in_s"] for entry in bench.run() if "retry_in_s" in entry] == [1.0, 2.0, 1.0]
+
+
 def test_while_it_waits_it_polls_with_partitions_paused_and_takes_no_more_than_one_batch() -> None:
     bench = Bench(batch_size=5)
     bench.consumer.append(METRICS, *results(50))

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from confluent_kafka import KafkaError, Producer
+from confluent_kafka import KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 from structlog.testing import capture_logs
 
@@ -62,31 +62,36 @@ def test_an_option_librdkafka_does_not_know_is_named() -> None:
         make_consumer(settings, group="g", client="c", troubles=KafkaTroubles(""))
 
 
+def settings_of(bootstrap: str) -> Settings:
+    """Of a mock cluster."""
+    return Settings(
+        bootstrap=bootstrap,
+        group="test-group",
+        topics=TopicSettings(prefix=PREFIX),
+        kafka={
+            # must have no effect: a sink commits when it has written
+            "enable.auto.commit": "true",
+            "auto.commit.interval.ms": "10",
+            # the mock cluster forgets a member that left only after this
+            "session.timeout.ms": "4500",
+        },
+    )
+
+
 class Worker:
     """A sink in a thread, on a broker."""
 
-    def __init__(self, bootstrap: str, **sink: Any) -> None:
+    def __init__(self, settings: Settings, **sink: Any) -> None:
         self.sink = FakeSink([], **sink)
         self.counts = SinkCounts()
         self.stop = threading.Event()
         self.logs: list[Any] = []
-        self.settings = Settings(
-            bootstrap=bootstrap,
-            group="test-group",
-            topics=TopicSettings(prefix=PREFIX),
-            kafka={
-                # must have no effect: a sink commits when it has written
-                "enable.auto.commit": "true",
-                "auto.commit.interval.ms": "10",
-                # the mock cluster forgets a member that left only after this
-                "session.timeout.ms": "4500",
-            },
-        )
+        self._settings = settings
         self._thread = threading.Thread(target=self._work)
 
     def _work(self) -> None:
         with capture_logs() as self.logs:
-            run_loop(self.settings, self.sink, self.stop, options=LoopOptions(batch_size=50), counts=self.counts)
+            run_loop(self._settings, self.sink, self.stop, options=LoopOptions(batch_size=50), counts=self.counts)
 
     def until(self, condition: Any, timeout_s: float = 45.0) -> None:
         waiting = threading.Event()
@@ -117,7 +122,7 @@ def test_on_a_broker_offsets_are_committed_only_after_the_write_whatever_the_opt
         cluster.send(ALERTS, msgspec.json.encode(an_alert(id="a")))
         down = UnavailableError("the store does not answer; start it")
         # a worker that never gets through to its store, and is stopped
-        with Worker(cluster.bootstrap, refuse=lambda records: down) as first:
+        with Worker(settings_of(cluster.bootstrap), refuse=lambda records: down) as first:
             first.until(lambda: first.counts.failures >= 3)
             assert first.counts.trouble == str(down)
             assert first.counts.lag >= 70
@@ -125,7 +130,7 @@ def test_on_a_broker_offsets_are_committed_only_after_the_write_whatever_the_opt
         assert first.sink.accepted == []
         assert cluster.committed(GROUP, METRICS) < 0
         # one that gets through after a while
-        with Worker(cluster.bootstrap, failures=deque([down, down])) as second:
+        with Worker(settings_of(cluster.bootstrap), failures=deque([down, down])) as second:
             second.until(lambda: second.counts.written >= 121)
             second.until(lambda: cluster.committed(GROUP, METRICS) == 120)
             assert cluster.committed(GROUP, ALERTS) == 1
@@ -133,7 +138,7 @@ def test_on_a_broker_offsets_are_committed_only_after_the_write_whatever_the_opt
         assert {r.id for r in second.sink.accepted} == {*(f"r{i}" for i in range(120)), "a"}
         # one that finds all done, and only what is new to do
         cluster.send(METRICS, *metrics(5, "new"))
-        with Worker(cluster.bootstrap) as third:
+        with Worker(settings_of(cluster.bootstrap)) as third:
             third.until(lambda: third.counts.written >= 5)
         assert {r.id for r in third.sink.accepted} == {f"new{i}" for i in range(5)}
 
@@ -143,9 +148,9 @@ def test_two_workers_divide_the_partitions_and_one_takes_over_from_the_other() -
     with MockCluster() as cluster:
         for partition in range(4):
             cluster.send(METRICS, *metrics(10, f"p{partition}-"), partition=partition)
-        with Worker(cluster.bootstrap) as first:
+        with Worker(settings_of(cluster.bootstrap)) as first:
             first.until(lambda: first.counts.written == 40)
-            with Worker(cluster.bootstrap) as second:
+            with Worker(settings_of(cluster.bootstrap)) as second:
                 second.until(lambda: len(second.logs) > 0)
                 for round_ in range(100):
                     for partition in range(4):
@@ -163,29 +168,70 @@ def test_two_workers_divide_the_partitions_and_one_takes_over_from_the_other() -
 @pytest.mark.broker
 def test_without_a_broker_it_says_so_and_a_stop_still_ends_it() -> None:
     port = free_port()
-    with Worker(f"127.0.0.1:{port}") as worker:
+    with Worker(settings_of(f"127.0.0.1:{port}")) as worker:
         worker.until(lambda: any("does not answer" in entry["event"] for entry in worker.logs))
     (said,) = {entry["event"] for entry in worker.logs if entry["log_level"] == "warning"}
     assert said.startswith(f"Kafka at 127.0.0.1:{port} does not answer; start it, or set bootstrap")
 
 
-@pytest.mark.kafka
-def test_on_kafka_a_topic_that_is_missing_is_named_and_read_once_it_is_there(
-    kafka_bootstrap: str, unique_name: Any
-) -> None:
-    prefix = unique_name("sinks") + "."
-    topic = f"{prefix}drift-metrics"
-    worker = Worker(kafka_bootstrap)
-    worker.settings = worker.settings.model_copy(
-        update={"topics": TopicSettings(prefix=prefix), "group": unique_name("group"), "kafka": {}}
+@pytest.fixture
+def kafka_settings(kafka_bootstrap: str, unique_name: Any) -> Settings:
+    """Topics and a group of this test's own on a real Apache Kafka."""
+    return Settings(
+        bootstrap=kafka_bootstrap,
+        group=unique_name("group"),
+        topics=TopicSettings(prefix=unique_name("sinks") + "."),
     )
-    with worker:
+
+
+class Kafka:
+    """What a test does to a real broker."""
+
+    def __init__(self, settings: Settings) -> None:
+        address = {"bootstrap.servers": settings.bootstrap, "log_level": 0}
+        self.topic = settings.topics.name("metrics")
+        self.admin = AdminClient(address)
+        self._producer = Producer(address)
+
+    def create(self, partitions: int) -> None:
+        self.admin.create_topics([NewTopic(self.topic, partitions, 1)])[self.topic].result(30)
+
+    def send(self, *values: bytes) -> None:
+        for value in values:
+            self._producer.produce(self.topic, value)
+        assert self._producer.flush(30) == 0
+
+    def delete_before(self, offset: int) -> None:
+        """Do what retention does."""
+        place = TopicPartition(self.topic, 0, offset)
+        (done,) = self.admin.delete_records([place]).values()
+        done.result(30)
+
+
+@pytest.mark.kafka
+def test_on_kafka_a_topic_that_is_missing_is_named_and_read_once_it_is_there(kafka_settings: Settings) -> None:
+    kafka = Kafka(kafka_settings)
+    with Worker(kafka_settings) as worker:
         worker.until(lambda: any("a topic is missing" in entry["event"] for entry in worker.logs))
-        admin = AdminClient({"bootstrap.servers": kafka_bootstrap, "log_level": 0})
-        admin.create_topics([NewTopic(topic, 2, 1)])[topic].result(30)
-        producer = Producer({"bootstrap.servers": kafka_bootstrap, "log_level": 0})
-        for value in metrics(20):
-            producer.produce(topic, value)
-        assert producer.flush(30) == 0
-        worker.until(lambda: worker.counts.written == 20)
+        kafka.create(2)
+        kafka.send(*metrics(20))
+        worker.until(lambda: worker.counts.written >= 20)
     assert worker.counts.lost == 0
+
+
+@pytest.mark.kafka
+def test_on_kafka_what_was_deleted_while_the_sink_was_away_is_counted(kafka_settings: Settings) -> None:
+    kafka = Kafka(kafka_settings)
+    kafka.create(1)
+    kafka.send(*metrics(30))
+    kafka.delete_before(10)  # before the group came into being: no loss of its own
+    with Worker(kafka_settings) as first:
+        first.until(lambda: first.counts.written >= 20)
+    assert first.counts.lost == 0
+    kafka.send(*metrics(30, "more"))
+    kafka.delete_before(45)
+    with Worker(kafka_settings) as second:
+        second.until(lambda: second.counts.written >= 15)
+    assert {r.id for r in second.sink.accepted} == {f"more{i}" for i in range(15, 30)}
+    assert second.counts.lost == 15
+    assert any("15 messages from offset 30 were deleted" in entry["event"] for entry in second.logs)
