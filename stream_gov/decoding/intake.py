@@ -90,6 +90,14 @@ class _Model:
                 self.count(panes)
             done = end
 
+    def n_panes_to_come(self) -> int:
+        """Bound on the panes of the rows not counted yet: by the span of their times, and by their number."""
+        if self.chunk is None or not self.chunk.n:
+            return 0
+        plan, times = self.decoder.plan, self.chunk.times()
+        span = int(times.max()) // plan.pane_ms - int(times.min()) // plan.pane_ms + 1
+        return min(span * len(self.chunk.versions), self.chunk.n) * (1 + len(plan.segments))
+
     def count(self, panes: Panes) -> None:
         """Count the rows held."""
         if self.chunk is not None and self.chunk.n:
@@ -108,6 +116,10 @@ class _Partition:
     models: dict[str, _Model] = field(default_factory=dict)
     panes: Panes = field(default_factory=dict)
     rejected: dict[tuple[str, str, int], int] = field(default_factory=dict)
+
+    def n_panes(self) -> int:
+        """Panes held, and the most that rows not counted yet can add."""
+        return len(self.panes) + len(self.rejected) + sum(model.n_panes_to_come() for model in self.models.values())
 
     def count_all(self) -> None:
         """Count the rows of every model."""
@@ -151,9 +163,9 @@ class Intake:
         self._decoders: dict[str, ModelDecoder] = {}
 
     def n_pending(self, topic: str | None = None, partition: int | None = None) -> int:
-        """Panes held: of one partition, or of all."""
+        """Panes held, of one partition or of all; for rows not counted yet the most that they can make."""
         return sum(
-            len(state.panes) + len(state.rejected)
+            state.n_panes()
             for (name, number), state in self._partitions.items()
             if (topic is None or name == topic) and (partition is None or number == partition)
         )
@@ -182,6 +194,11 @@ class Intake:
         now_ms
             The clock, against events from the future; None (a backtest) lets all times up to the year 9999 pass.
         """
+        if not len(offsets) == len(values) == len(timestamps_ms):
+            msg = (
+                f"offsets, values and times must be as many, got {len(offsets)}, {len(values)} and {len(timestamps_ms)}"
+            )
+            raise ValueError(msg)
         state = self._partitions.setdefault((topic, partition), _Partition())
         latest = LARGEST_TIME_MS if now_ms is None else min(now_ms + self._max_future_skew_ms, LARGEST_TIME_MS)
         bounds = TimeBounds(self._min_event_time_ms, latest)
