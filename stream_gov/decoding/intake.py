@@ -14,7 +14,8 @@ from stream_gov.contracts import NO_WATERMARK, PaneRecord, RejectReason, Summary
 from stream_gov.decoding.careful_reader import RefusedMessage
 from stream_gov.decoding.column_chunk import CHUNK_ROWS, ColumnChunk
 from stream_gov.decoding.counting_plan import CountingPlan
-from stream_gov.decoding.event_decoder import EventDecoder, EventGroup, ModelDecoder
+from stream_gov.decoding.event_decoder import EventDecoder
+from stream_gov.decoding.model_decoder import EventGroup, ModelDecoder
 from stream_gov.decoding.pane_counter import Panes, count_chunk
 from stream_gov.decoding.segment_names import SegmentNames
 from stream_gov.decoding.sketch_counter import OPEN_LAYOUT, sketch_events

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from stream_gov.contracts import PaneRecord, RejectReason, WatermarkRecord
-from stream_gov.decoding import CountingPlan, Intake, Rejection, event_decoder
+from stream_gov.decoding import CountingPlan, Intake, Rejection, event_decoder, message_bytes, model_decoder
 from stream_gov.summaries import (
     MAX_NEW_COLUMNS,
     BooleanLayout,
@@ -416,11 +416,11 @@ def test_a_flood_of_bad_messages_costs_a_fixed_multiple(name):
     def counting(decode: Any, messages: Any) -> Any:
         nonlocal decoded
         decoded += len(messages)
-        return decode_all(decode, messages)
+        return message_bytes.decode_all(decode, messages)
 
-    decode_all = event_decoder._decode_all
     with (
-        mock.patch.object(event_decoder, "_decode_all", counting),
+        mock.patch.object(event_decoder, "decode_all", counting),
+        mock.patch.object(model_decoder, "decode_all", counting),
         mock.patch.object(event_decoder, "read_message", wraps=event_decoder.read_message) as careful,
     ):
         rejections, _ = count(values)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from stream_gov.contracts import NO_WATERMARK, ColumnSelection, PaneRecord, RejectReason, WatermarkRecord
-from stream_gov.decoding import CountingPlan, Intake, event_decoder, intake
+from stream_gov.decoding import CountingPlan, Intake, intake, model_decoder
 from stream_gov.summaries import CategoricalLayout, NumericLayout, NumericSummary, PaneLayout, PaneSummary
 
 NOW = 1_700_000_000_000
@@ -221,12 +221,12 @@ def test_new_columns_are_reported_from_a_sample_and_known_ones_are_not():
     whole = next(p for p in cut(subject)[0] if p.segment == "")
     counts = PaneSummary.from_bytes(whole.summary, plan.layouts[0]).new_columns
     assert set(counts) == {"surprise", "prediction"}
-    assert counts["surprise"] == counts["prediction"] == pytest.approx(n / event_decoder.NEW_COLUMN_SAMPLE, rel=0.25)
+    assert counts["surprise"] == counts["prediction"] == pytest.approx(n / model_decoder.NEW_COLUMN_SAMPLE, rel=0.25)
 
 
 def test_one_event_that_differs_does_not_slow_the_rest_but_many_do_for_a_while():
     plan = CountingPlan("m", (layout("a@1"),), MINUTE)
-    decoder = event_decoder.ModelDecoder(plan)
+    decoder = model_decoder.ModelDecoder(plan)
 
     def level_after(*values: bytes) -> int:
         decoder.decode(values, range(len(values)))
@@ -238,7 +238,7 @@ def test_one_event_that_differs_does_not_slow_the_rest_but_many_do_for_a_while()
     assert level_after(*good[:-1], strange[0]) == 0
     assert level_after(*strange) == 1
     assert level_after(*strange) == 2
-    for _ in range(event_decoder._RETRY_AFTER):
+    for _ in range(model_decoder.RETRY_AFTER):
         assert level_after(*good) == 2
     assert level_after(*good) == 0
     assert level_after(*(event(i, version="2") for i in range(100))) == 1
