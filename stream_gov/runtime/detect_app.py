@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -242,7 +243,7 @@ def _follow_assignment(detect_app: DetectApp, settings: Settings, session_s: flo
         except KafkaException as err:
             detect_app.failure = translate_kafka_error(err, "look up what the detector has committed")
             return
-        detect_app.skipped.begin(positions)
+        detect_app.skipped.begin(positions, functools.partial(_first_offset, settings, topic))
         get_logger("detect").info("partitions assigned", partitions=sorted(partitions))
 
     # Kept by the application: signals hold their receivers weakly.
@@ -251,16 +252,26 @@ def _follow_assignment(detect_app: DetectApp, settings: Settings, session_s: flo
 
 
 def _committed(settings: Settings, topic: str, partitions: Sequence[int]) -> dict[int, int]:
-    """Offsets that come next, by what the group has committed and the broker still has."""
-    client: Consumer = make_consumer(
-        client_config(settings, "detect-committed") | {"group.id": group_name(settings, "detect")}
-    )
+    """Offsets that come next, by what the group has committed."""
+    with _looking(settings) as client:
+        found = client.committed([TopicPartition(topic, p) for p in partitions], timeout=_CALL_TIMEOUT_S)
+        none = [p.partition for p in found if p.offset == OFFSET_INVALID]
+        begin = {p: client.get_watermark_offsets(TopicPartition(topic, p), timeout=_CALL_TIMEOUT_S)[0] for p in none}
+        return {p.partition: p.offset for p in found if p.offset != OFFSET_INVALID} | begin
+
+
+def _first_offset(settings: Settings, topic: str, partition: int) -> int:
+    with _looking(settings) as client:
+        return int(client.get_watermark_offsets(TopicPartition(topic, partition), timeout=_CALL_TIMEOUT_S)[0])
+
+
+@contextmanager
+def _looking(settings: Settings) -> Iterator[Consumer]:
+    """Give a client that asks about the group without joining it."""
+    config = client_config(settings, "detect-look")
+    client = make_consumer(config | {"group.id": group_name(settings, "detect")})
     try:
-        positions = {}
-        for found in client.committed([TopicPartition(topic, p) for p in partitions], timeout=_CALL_TIMEOUT_S):
-            low, _ = client.get_watermark_offsets(TopicPartition(topic, found.partition), timeout=_CALL_TIMEOUT_S)
-            positions[found.partition] = low if found.offset == OFFSET_INVALID else found.offset
-        return positions
+        yield client
     finally:
         client.close()
 

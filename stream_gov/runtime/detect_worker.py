@@ -24,7 +24,7 @@ from stream_gov.settings import Settings
 
 __all__ = ["run_detect"]
 
-SINKS = ("sink.store", "sink.influx")
+SINKS = ("sink.store", "sink.influx", "sink.prometheus")
 """Groups that read the results; on the embedded broker the detector does not run away from those that are there."""
 
 _LOOK_EVERY_S = 0.1
@@ -103,7 +103,7 @@ async def _life(
         groups = [group_name(settings, sink) for sink in SINKS]
         pace = ReaderPace(settings, "detect", settings.topics.name("metrics"), groups)
     # Faust tells about every connection that fails; our own lines say it once.
-    for name in ("faust", "mode", "aiokafka"):
+    for name in ("faust", "mode", "aiokafka", make_app.__module__):
         logging.getLogger(name).setLevel(logging.CRITICAL)
     with StallWatch(SESSION_TIMEOUT_S * 0.6) as stall_watch:
         detect_app = make_app(

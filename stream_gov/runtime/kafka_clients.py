@@ -306,5 +306,14 @@ def _worth_a_line(record: logging.LogRecord) -> bool:
     text = record.getMessage()
     return not any(
         word in text
-        for word in ("FAIL", "brokers are down", "Disconnected", "BROKERDOWN", "OFFSET", "MAXPOLL", "CONFWARN")
+        for word in (
+            "FAIL",
+            "brokers are down",
+            "Disconnected",
+            "BROKERDOWN",
+            "OFFSET",
+            "MAXPOLL",
+            "CONFWARN",
+            "GETPID",
+        )
     )

@@ -12,7 +12,7 @@ from stream_gov.settings import Settings
 
 __all__ = ["configure_logging", "get_logger"]
 
-_NOISY = ("faust", "mode", "aiokafka", "asyncio", "stream_gov.librdkafka")
+_NOISY = ("faust", "mode", "aiokafka", "asyncio", "stream_gov.librdkafka", "stream_gov.runtime.detect_app")
 """Libraries whose chatter below a warning tells an operator nothing that our own lines do not."""
 
 
