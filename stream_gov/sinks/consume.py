@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -18,13 +17,12 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from stream_gov.contracts import Alert, ConfigurationError, DataError, Result, UnavailableError
-from stream_gov.settings import Settings
 from stream_gov.sinks.backoff import Backoff
-from stream_gov.sinks.kafka_consumer import KafkaTroubles, RecordConsumer, make_consumer
+from stream_gov.sinks.kafka_consumer import KafkaTroubles, RecordConsumer
 from stream_gov.sinks.record_decoder import RecordDecoder
 from stream_gov.sinks.sink import Record, RefusedRecordsError, Sink, SinkCounts
 
-__all__ = ["LoopOptions", "SinkLoop", "run_loop"]
+__all__ = ["LoopOptions", "SinkLoop"]
 
 Partition = tuple[str, int]
 """Topic and partition."""
@@ -364,41 +362,3 @@ def _offset(message: Message) -> int:
     offset = message.offset()
     assert offset is not None  # noqa: S101 - a message that is no error has one
     return offset
-
-
-def run_loop(
-    settings: Settings,
-    sink: Sink,
-    stop: threading.Event,
-    *,
-    options: LoopOptions,
-    counts: SinkCounts | None = None,
-    on_caught_up: Callable[[], None] | None = None,
-) -> None:
-    """Feed a sink from the topics of metrics and alerts until `stop` is set.
-
-    Sinks that commit share a consumer group `<group>.sink.<name>`, so that several workers divide the work. A sink that does not commit
-    is a group of its own, `<group>.sink.<name>.<random>`, and reads everything.
-
-    Raises
-    ------
-    ConfigurationError
-        There is no address of Kafka, or a wrong option.
-    """
-    troubles = KafkaTroubles(settings.bootstrap)
-    group = f"{settings.group}.sink.{sink.name}"
-    consumer = make_consumer(
-        settings,
-        group=group if options.commit else f"{group}.{uuid.uuid4().hex[:8]}",
-        client=f"stream-gov-sink-{sink.name}",
-        troubles=troubles,
-        report_end=on_caught_up is not None,
-    )
-    topics: dict[str, type[Result] | type[Alert]] = {
-        settings.topics.name("metrics"): Result,
-        settings.topics.name("alerts"): Alert,
-    }
-    loop = SinkLoop(
-        consumer, sink, topics, troubles=troubles, options=options, counts=counts, on_caught_up=on_caught_up
-    )
-    loop.run(stop)

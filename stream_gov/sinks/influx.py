@@ -13,9 +13,10 @@ from influxdb_client.rest import ApiException
 
 from stream_gov.contracts import ConfigurationError, UnavailableError
 from stream_gov.settings import InfluxSettings, Settings
-from stream_gov.sinks.consume import LoopOptions, run_loop
+from stream_gov.sinks.consume import LoopOptions
 from stream_gov.sinks.influx_errors import api_error, connection_error
 from stream_gov.sinks.influx_points import Point, PointKey, point_of
+from stream_gov.sinks.run import run_loop
 from stream_gov.sinks.sink import Finding, Record, SinkCounts
 
 __all__ = ["InfluxSink", "run_influx_sink"]

@@ -8,8 +8,9 @@ from prometheus_client import CollectorRegistry, start_http_server
 
 from stream_gov.contracts import ConfigurationError
 from stream_gov.settings import Settings
-from stream_gov.sinks.consume import LoopOptions, run_loop
+from stream_gov.sinks.consume import LoopOptions
 from stream_gov.sinks.drift_gauges import MAX_SERIES, DriftGauges
+from stream_gov.sinks.run import run_loop
 from stream_gov.sinks.sink import Record, SinkCounts
 
 __all__ = ["PrometheusSink", "run_prometheus_sink"]

@@ -16,7 +16,8 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from stream_gov.contracts import Alert, AlertStatus, ConfigurationError, Result
 from stream_gov.settings import Settings
-from stream_gov.sinks.consume import LoopOptions, run_loop
+from stream_gov.sinks.consume import LoopOptions
+from stream_gov.sinks.run import run_loop
 from stream_gov.sinks.sink import Record, SinkCounts
 from stream_gov.sinks.store_errors import store_error
 from stream_gov.sinks.store_tables import (

@@ -13,12 +13,13 @@ from structlog.testing import capture_logs
 
 from stream_gov.contracts import ConfigurationError, UnavailableError
 from stream_gov.settings import Settings, TopicSettings
-from stream_gov.sinks import LoopOptions, SinkCounts, run_loop
+from stream_gov.sinks import LoopOptions, run_loop
 from stream_gov.sinks.kafka_consumer import KafkaTroubles, make_consumer
 from tests.contracts.messages import a_result, an_alert
 from tests.servers.finder import free_port
 from tests.servers.mock_cluster import MockCluster
 from tests.sinks.fake_kafka import FakeClock, FakeSink
+from tests.sinks.worker import MOCK_CLUSTER_OPTIONS, Worker
 
 PREFIX = "test."
 METRICS, ALERTS = "test.drift-metrics", "test.drift-alerts"
@@ -72,43 +73,18 @@ def settings_of(bootstrap: str) -> Settings:
             # must have no effect: a sink commits when it has written
             "enable.auto.commit": "true",
             "auto.commit.interval.ms": "10",
-            # the mock cluster forgets a member that left only after this
-            "session.timeout.ms": "4500",
+            **MOCK_CLUSTER_OPTIONS,
         },
     )
 
 
-class Worker:
-    """A sink in a thread, on a broker."""
+class FakeSinkWorker(Worker):
+    """A fake sink on a real consumer."""
 
     def __init__(self, settings: Settings, **sink: Any) -> None:
         self.sink = FakeSink([], **sink)
-        self.counts = SinkCounts()
-        self.stop = threading.Event()
-        self.logs: list[Any] = []
-        self._settings = settings
-        self._thread = threading.Thread(target=self._work)
-
-    def _work(self) -> None:
-        with capture_logs() as self.logs:
-            run_loop(self._settings, self.sink, self.stop, options=LoopOptions(batch_size=50), counts=self.counts)
-
-    def until(self, condition: Any, timeout_s: float = 45.0) -> None:
-        waiting = threading.Event()
-        for _ in range(int(timeout_s / 0.05)):
-            if condition():
-                return
-            waiting.wait(0.05)
-        pytest.fail(f"waited in vain; {self.counts}; {self.logs}")
-
-    def __enter__(self) -> Worker:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.stop.set()
-        self._thread.join(30)
-        assert not self._thread.is_alive()
+        options = LoopOptions(batch_size=50)
+        super().__init__(lambda stop, counts: run_loop(settings, self.sink, stop, options=options, counts=counts))
 
 
 def metrics(n: int, stem: str = "r") -> list[bytes]:
@@ -122,7 +98,7 @@ def test_on_a_broker_offsets_are_committed_only_after_the_write_whatever_the_opt
         cluster.send(ALERTS, msgspec.json.encode(an_alert(id="a")))
         down = UnavailableError("the store does not answer; start it")
         # a worker that never gets through to its store, and is stopped
-        with Worker(settings_of(cluster.bootstrap), refuse=lambda records: down) as first:
+        with FakeSinkWorker(settings_of(cluster.bootstrap), refuse=lambda records: down) as first:
             first.until(lambda: first.counts.failures >= 3)
             assert first.counts.trouble == str(down)
             assert first.counts.lag >= 70
@@ -130,7 +106,7 @@ def test_on_a_broker_offsets_are_committed_only_after_the_write_whatever_the_opt
         assert first.sink.accepted == []
         assert cluster.committed(GROUP, METRICS) < 0
         # one that gets through after a while
-        with Worker(settings_of(cluster.bootstrap), failures=deque([down, down])) as second:
+        with FakeSinkWorker(settings_of(cluster.bootstrap), failures=deque([down, down])) as second:
             second.until(lambda: second.counts.written >= 121)
             second.until(lambda: cluster.committed(GROUP, METRICS) == 120)
             assert cluster.committed(GROUP, ALERTS) == 1
@@ -138,7 +114,7 @@ def test_on_a_broker_offsets_are_committed_only_after_the_write_whatever_the_opt
         assert {r.id for r in second.sink.accepted} == {*(f"r{i}" for i in range(120)), "a"}
         # one that finds all done, and only what is new to do
         cluster.send(METRICS, *metrics(5, "new"))
-        with Worker(settings_of(cluster.bootstrap)) as third:
+        with FakeSinkWorker(settings_of(cluster.bootstrap)) as third:
             third.until(lambda: third.counts.written >= 5)
         assert {r.id for r in third.sink.accepted} == {f"new{i}" for i in range(5)}
 
@@ -148,9 +124,9 @@ def test_two_workers_divide_the_partitions_and_one_takes_over_from_the_other() -
     with MockCluster() as cluster:
         for partition in range(4):
             cluster.send(METRICS, *metrics(10, f"p{partition}-"), partition=partition)
-        with Worker(settings_of(cluster.bootstrap)) as first:
+        with FakeSinkWorker(settings_of(cluster.bootstrap)) as first:
             first.until(lambda: first.counts.written == 40)
-            with Worker(settings_of(cluster.bootstrap)) as second:
+            with FakeSinkWorker(settings_of(cluster.bootstrap)) as second:
                 second.until(lambda: len(second.logs) > 0)
                 for round_ in range(100):
                     for partition in range(4):
@@ -168,7 +144,7 @@ def test_two_workers_divide_the_partitions_and_one_takes_over_from_the_other() -
 @pytest.mark.broker
 def test_without_a_broker_it_says_so_and_a_stop_still_ends_it() -> None:
     port = free_port()
-    with Worker(settings_of(f"127.0.0.1:{port}")) as worker:
+    with FakeSinkWorker(settings_of(f"127.0.0.1:{port}")) as worker:
         worker.until(lambda: any("does not answer" in entry["event"] for entry in worker.logs))
     (said,) = {entry["event"] for entry in worker.logs if entry["log_level"] == "warning"}
     assert said.startswith(f"Kafka at 127.0.0.1:{port} does not answer; start it, or set bootstrap")
@@ -211,7 +187,7 @@ class Kafka:
 @pytest.mark.kafka
 def test_on_kafka_a_topic_that_is_missing_is_named_and_read_once_it_is_there(kafka_settings: Settings) -> None:
     kafka = Kafka(kafka_settings)
-    with Worker(kafka_settings) as worker:
+    with FakeSinkWorker(kafka_settings) as worker:
         worker.until(lambda: any("a topic is missing" in entry["event"] for entry in worker.logs))
         kafka.create(2)
         kafka.send(*metrics(20))
@@ -225,12 +201,12 @@ def test_on_kafka_what_was_deleted_while_the_sink_was_away_is_counted(kafka_sett
     kafka.create(1)
     kafka.send(*metrics(30))
     kafka.delete_before(10)  # before the group came into being: no loss of its own
-    with Worker(kafka_settings) as first:
+    with FakeSinkWorker(kafka_settings) as first:
         first.until(lambda: first.counts.written >= 20)
     assert first.counts.lost == 0
     kafka.send(*metrics(30, "more"))
     kafka.delete_before(45)
-    with Worker(kafka_settings) as second:
+    with FakeSinkWorker(kafka_settings) as second:
         second.until(lambda: second.counts.written >= 15)
     assert {r.id for r in second.sink.accepted} == {f"more{i}" for i in range(15, 30)}
     assert second.counts.lost == 15

@@ -1,21 +1,15 @@
 from __future__ import annotations
 
-import random
-import re
 import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import msgspec
 import pytest
 import sqlalchemy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stream_gov.contracts import (
-    Alert,
     AlertCause,
     AlertChange,
     AlertStatus,
@@ -23,47 +17,11 @@ from stream_gov.contracts import (
     Result,
     UnavailableError,
     Verdict,
-    alert_event_id,
 )
 from stream_gov.settings import Settings
-from stream_gov.sinks import RefusedRecordsError, SinkCounts, Store, StoreSink, run_store_sink
-from tests.contracts.messages import DAY_MS, END_MS, START_MS, a_result, an_alert
-from tests.servers.finder import free_port
-from tests.servers.gate import Gate
-from tests.servers.mock_cluster import MockCluster
-
-WEEK_MS = 7 * DAY_MS
-
-
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    if request.param == "postgres":
-        return str(request.getfixturevalue("postgres_url"))
-    return f"sqlite:///{tmp_path / 'deep' / 'store.sqlite'}"
-
-
-@pytest.fixture
-def store(url: str) -> Iterator[Store]:
-    store = Store(url)
-    store.create()
-    yield store
-    store.close()
-
-
-def in_week(n: int, **changes: Any) -> Result:
-    """A result of another window, with an id of its own."""
-    window = {"window_start_ms": START_MS + n * WEEK_MS, "window_end_ms": END_MS + n * WEEK_MS}
-    fields = {"id": f"w{n}-{changes.get('column', '')}-{changes.get('model', '')}"} | window | changes
-    return a_result(**fields)
-
-
-def an_event(sequence: int, alert: str = "alert-1", **changes: Any) -> Alert:
-    change = AlertChange.OPENED if sequence == 0 else AlertChange.UPDATED
-    fields = {"id": alert_event_id(alert, sequence), "alert_id": alert, "sequence": sequence, "change": change}
-    return an_alert(**(fields | changes))
-
-
-RESOLVED: dict[str, Any] = {"change": AlertChange.RESOLVED, "status": AlertStatus.RESOLVED, "causes": []}
+from stream_gov.sinks import Store
+from tests.contracts.messages import END_MS, START_MS, a_result, an_alert
+from tests.sinks.store_bench import RESOLVED, WEEK_MS, an_event, in_week
 
 
 def test_what_is_written_is_read_back(store: Store) -> None:
@@ -179,12 +137,12 @@ def test_an_alert_stands_as_its_last_change_left_it(store: Store) -> None:
     ]
 
 
-def test_making_the_tables_twice_and_at_once_is_harmless(url: str) -> None:
+def test_making_the_tables_twice_and_at_once_is_harmless(store_url: str) -> None:
     errors: list[Exception] = []
     begin = threading.Barrier(4)
 
     def start(n: int) -> None:
-        store = Store(url)
+        store = Store(store_url)
         try:
             begin.wait(10)
             store.create()
@@ -201,23 +159,23 @@ def test_making_the_tables_twice_and_at_once_is_harmless(url: str) -> None:
     for thread in threads:
         thread.join(60)
     assert errors == []
-    store = Store(url)
+    store = Store(store_url)
     assert len(list(store.results())) == 4
     store.close()
 
 
-def test_a_store_of_a_later_release_is_refused(store: Store, url: str) -> None:
+def test_a_store_of_a_later_release_is_refused(store: Store, store_url: str) -> None:
     with store._transaction() as connection:
         connection.execute(sqlalchemy.text("UPDATE stream_gov_schema SET version = 2"))
-    later = Store(url)
+    later = Store(store_url)
     for use in (later.create, lambda: list(later.results()), lambda: list(later.alerts())):
         with pytest.raises(ConfigurationError, match=r"tables of version 2.*knows version 1; upgrade stream-gov"):
             use()
     later.close()
 
 
-def test_reading_makes_no_store(url: str, tmp_path: Path) -> None:
-    store = Store(url)
+def test_reading_makes_no_store(store_url: str, tmp_path: Path) -> None:
+    store = Store(store_url)
     with pytest.raises(ConfigurationError, match=r"there is no store at .* yet; start stream-gov sink store"):
         list(store.results())
     with pytest.raises(ConfigurationError, match="there is no store"):
@@ -281,182 +239,3 @@ def test_settings_give_a_file_in_the_state_directory(tmp_path: Path) -> None:
     store = Store(Settings(state_dir=tmp_path / "state").store)
     store.create()
     assert (tmp_path / "state" / "store.sqlite").is_file()
-
-
-# --- the documentation ---
-
-DOCS = Path("docs/sinks.md").read_text()
-BY_SQL = re.findall(r"```sql\n(.*?)```", DOCS, flags=re.DOTALL)
-
-
-def rows_of(store: Store, query: str) -> list[dict[str, Any]]:
-    with store._transaction() as connection:
-        return [dict(row) for row in connection.execute(sqlalchemy.text(query)).mappings()]
-
-
-def test_the_documented_queries_say_what_the_documentation_says(store: Store) -> None:
-    store.write([in_week(n, column="a", value=float(n)) for n in range(3)] + [in_week(0, column="b", value=9.0)])
-    store.write([in_week(5, column="c", value=99.0, verdict=Verdict.STABLE)])
-    store.write([an_event(0), an_event(1, n_windows=2), an_event(0, "over"), an_event(1, "over", **RESOLVED)])
-    what_drifted, open_alerts = BY_SQL
-    assert [(r["column"], r["windows"], r["largest"]) for r in rows_of(store, what_drifted)] == [
-        ("a", 3, 2.0),
-        ("b", 1, 9.0),
-    ]
-    (row,) = rows_of(store, open_alerts)
-    assert (row["columns"], row["n_windows"]) == ('["vicprice"]', 2)
-
-
-def test_the_documented_code_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("STREAM_GOV_STORE_URL", f"sqlite:///{tmp_path}/store.sqlite")
-    store = Store(f"sqlite:///{tmp_path}/store.sqlite")
-    store.create()
-    store.write([a_result(), a_result(id="other", column="nswprice"), an_alert()])
-    (code,) = re.findall(r"```python\n(.*?)```", DOCS, flags=re.DOTALL)
-    exec(compile(code, "docs/sinks.md", "exec"), {})
-    assert capsys.readouterr().out.splitlines() == [
-        "electricity ['vicprice'] electricity version 1: drift in vicprice",
-        f"{END_MS} 3.25 drift",
-    ]
-
-
-def test_tables_and_columns_are_those_of_the_messages(store: Store) -> None:
-    inspector = sqlalchemy.inspect(store._engine)
-    assert {c["name"] for c in inspector.get_columns("results")} == set(Result.__struct_fields__)
-    assert {c["name"] for c in inspector.get_columns("alert_events")} == set(Alert.__struct_fields__)
-    assert all(f"`{table}`" in DOCS for table in inspector.get_table_names())
-
-
-# --- PostgreSQL alone ---
-
-LONG_AND_RANDOM = "".join(random.Random(1).choices("0123456789abcdef", k=40_000))
-
-
-@pytest.mark.postgres
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"model": "nul\x00"}, "NUL"),
-        ({"id": "x" * 65}, "value too long"),
-        ({"model": LONG_AND_RANDOM}, "index row"),
-    ],
-)
-def test_a_record_postgres_cannot_hold_is_refused_and_no_reason_to_wait(
-    postgres_url: str, changes: dict[str, Any], words: str
-) -> None:
-    store = Store(postgres_url)
-    store.create()
-    with pytest.raises(RefusedRecordsError, match=words):
-        store.write([a_result(**changes), a_result(id="good")])
-    assert list(store.results()) == []  # all or nothing; the loop finds the bad one
-    store.write([a_result(id="good")])
-    assert len(list(store.results())) == 1
-    store.close()
-
-
-@pytest.mark.postgres
-def test_postgres_errors_tell_waiting_from_mending_and_hide_the_password(postgres_url: str) -> None:
-    address = sqlalchemy.make_url(postgres_url)
-    for changes, kind, words in (
-        ({"database": "nowhere"}, ConfigurationError, "the database does not exist"),
-        ({"username": "nobody"}, ConfigurationError, "the log-in is refused"),
-        ({"port": free_port()}, UnavailableError, "does not answer .*refused"),
-        ({"host": "no.such.host.invalid"}, UnavailableError, "does not answer"),
-    ):
-        url = address.set(password="top-secret", **changes)  # type: ignore[arg-type]
-        store = Store(url.render_as_string(hide_password=False))
-        with pytest.raises(kind, match=words) as caught:
-            store.create()
-        assert "top-secret" not in str(caught.value)
-        assert "STREAM_GOV_STORE_URL" in str(caught.value)
-        store.close()
-
-
-class Worker:
-    """`stream-gov sink store` in a thread, on a broker."""
-
-    def __init__(self, cluster: MockCluster, url: str) -> None:
-        self.cluster = cluster
-        self.counts = SinkCounts()
-        self._stop = threading.Event()
-        self._settings = Settings(bootstrap=cluster.bootstrap, store_url=url, kafka={"session.timeout.ms": "4500"})
-        self._thread = threading.Thread(
-            target=run_store_sink, args=(self._settings, self._stop), kwargs={"counts": self.counts}
-        )
-
-    def until(self, condition: Callable[[], bool]) -> None:
-        waiting = threading.Event()
-        for _ in range(900):
-            if condition():
-                return
-            waiting.wait(0.05)
-        pytest.fail(f"waited in vain; {self.counts}")
-
-    @property
-    def committed(self) -> int:
-        return self.cluster.committed("stream-gov.sink.store", "drift-metrics")
-
-    def __enter__(self) -> Worker:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stop.set()
-        self._thread.join(30)
-        assert not self._thread.is_alive()
-
-
-@pytest.mark.broker
-def test_the_sink_writes_what_stands_on_the_topics(url: str) -> None:
-    with MockCluster() as cluster:
-        cluster.send("drift-metrics", *[msgspec.json.encode(in_week(n)) for n in range(20)], b"{")
-        cluster.send("drift-alerts", msgspec.json.encode(an_alert()))
-        with Worker(cluster, url) as worker:
-            worker.until(lambda: worker.committed == 21)
-            worker.until(lambda: cluster.committed("stream-gov.sink.store", "drift-alerts") == 1)
-        assert (worker.counts.written, worker.counts.unreadable) == (21, 1)
-    store = Store(url)
-    assert [r.id for r in store.results()] == [in_week(n).id for n in range(20)]
-    assert list(store.alerts()) == [an_alert()]
-    store.close()
-
-
-@pytest.mark.broker
-@pytest.mark.postgres
-def test_in_an_outage_of_postgres_nothing_is_committed_and_afterwards_nothing_is_missing(postgres_url: str) -> None:
-    address = urlsplit(postgres_url)
-    with MockCluster() as cluster, Gate(address.hostname or "", address.port or 0) as gate:
-        through_gate = sqlalchemy.make_url(postgres_url).set(host="127.0.0.1", port=int(gate.address.split(":")[1]))
-        cluster.send("drift-metrics", *[msgspec.json.encode(in_week(n)) for n in range(10)])
-        with Worker(cluster, through_gate.render_as_string(hide_password=False)) as worker:
-            worker.until(lambda: worker.committed == 10)
-            gate.shut()
-            cluster.send("drift-metrics", *[msgspec.json.encode(in_week(n)) for n in range(10, 30)])
-            worker.until(lambda: worker.counts.failures >= 2)
-            assert "does not answer" in worker.counts.trouble
-            assert worker.committed == 10
-            gate.open()
-            worker.until(lambda: worker.committed == 30)
-    store = Store(postgres_url)
-    assert [r.id for r in store.results()] == [in_week(n).id for n in range(30)]
-    store.close()
-
-
-def test_the_sink_forgets_a_batch_that_failed(tmp_path: Path) -> None:
-    """The loop adds it again; it must not be there twice, nor be held while the loop waits."""
-    store = Store(f"sqlite:///{tmp_path / 'store.sqlite'}")
-    sink = StoreSink(store)
-    sink.add(a_result())
-    with pytest.raises((ConfigurationError, UnavailableError)):
-        sink.flush()  # no tables yet
-    sink.setup()
-    sink.flush()
-    assert list(store.results()) == []
-    sink.add(a_result())
-    sink.flush()
-    assert list(store.results()) == [a_result()]
-    sink.close()
-    sink.close()
