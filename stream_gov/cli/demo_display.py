@@ -25,8 +25,8 @@ _SAY_EVERY_S = 5.0
 _OTHER_CELLS = 46
 """Characters of a row beside the windows."""
 _FRAMES_PER_SECOND = 6
-_FULL = 4.4
-"""Height of a full block, on one scale for all columns: straight up to the rule (1), logarithmic beyond; this is 30 times the rule."""
+_LEAST_FULL = 1.6
+"""Height of a full block at the least. Heights are in units of the rule, straight up to it and logarithmic beyond."""
 
 
 class DemoDisplay(Protocol):
@@ -162,10 +162,12 @@ _STYLES = {Verdict.DRIFT: "bold red", Verdict.STABLE: "green", Verdict.INSUFFICI
 def _sparkline(column: ColumnWatch, room: int) -> Text:
     from rich.text import Text
 
+    shown = list(column.weights)[-room:]
+    heights = [weight if weight <= 1 else 1 + math.log(weight) for weight, _ in shown]
+    full = max([_LEAST_FULL, *heights])
     line = Text()
-    for weight, verdict in list(column.weights)[-room:]:
-        height = weight if weight <= 1 else 1 + math.log(weight)
-        line.append(bars([min(max(height, 0.01), _FULL), _FULL])[0], style=_STYLES[verdict])
+    for height, (_, verdict) in zip(heights, shown, strict=True):
+        line.append(bars([max(height, 0.01), full])[0], style=_STYLES[verdict])
     return line
 
 

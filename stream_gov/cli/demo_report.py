@@ -13,7 +13,7 @@ from stream_gov.cli.demo_folder import DemoFolder
 from stream_gov.cli.demo_model import ModelReport
 from stream_gov.cli.demo_watch import DemoWatch
 from stream_gov.cli.output import print_table
-from stream_gov.contracts import Alert, Result
+from stream_gov.contracts import Alert, Monitor, Result
 from stream_gov.files.time_axis import moment
 
 __all__ = ["WHAT_IT_IS", "column_rows", "print_report"]
@@ -33,9 +33,9 @@ WHAT_IT_IS = {
 _COLUMNS = ("column", "first drift", "windows", "statistic", "farthest", "what it is")
 
 
-def column_rows(results: Iterable[Result]) -> list[tuple[str, ...]]:
+def column_rows(monitor: Monitor, results: Iterable[Result]) -> list[tuple[str, ...]]:
     """Cells of the table of columns, the one that drifted first in the first row."""
-    watch = DemoWatch()
+    watch = DemoWatch(monitor)
     watch.take(results)
     drifted = {name: c for name, c in watch.columns.items() if c.n_drift}
     rows: list[tuple[str, ...]] = []
@@ -61,7 +61,8 @@ def print_report(folder: DemoFolder, results: Sequence[Result], alerts: Sequence
     typer.echo("")
     print_alerts(alerts)
     typer.echo("\nAn alert holds all columns of a model that drift together. Column by column:\n")
-    rows = column_rows(results)
+    monitor = Monitor.from_yaml(folder.monitor.read_text(encoding="utf-8"), source=str(folder.monitor))
+    rows = column_rows(monitor, results)
     print_table(_COLUMNS, rows, right=("windows",))
     calm = sorted({r.column for r in results if r.column} - {row[0] for row in rows})
     if calm:

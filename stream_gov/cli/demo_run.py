@@ -88,6 +88,7 @@ class _Replay:
     def __init__(
         self, settings: Settings, monitor: Monitor, table: TabularFile, days_per_second: float, stop: threading.Event
     ) -> None:
+        self.monitor = monitor
         self.totals = ReplayTotals()
         self.n_events, from_ms, until_ms = RowChoice(TRAINING_ROWS).extent(table)
         self.finished = False
@@ -132,7 +133,7 @@ class _Replay:
 
 def _watch(folder: DemoFolder, stack: LocalStack, replay: _Replay, display: DemoDisplay, stop: threading.Event) -> None:
     """Show what comes, until the replay has come through and all of it was seen, or `stop` is set."""
-    watch = DemoWatch()
+    watch = DemoWatch(replay.monitor)
     for records in _records(stack.settings, stop):
         news = watch.take(records)
         totals = replay.totals

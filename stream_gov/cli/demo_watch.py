@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from stream_gov.contracts import Alert, AlertStatus, Result, Verdict
+from stream_gov.contracts import Alert, AlertStatus, Monitor, Result, Verdict
 from stream_gov.detection import EVENTS_STATISTIC, weight
 from stream_gov.files.time_axis import moment
 
@@ -43,9 +43,16 @@ class ColumnWatch:
 
 
 class DemoWatch:
-    """Takes results and alerts as they come; of each column it watches the check that comes first in the monitor."""
+    """Takes results and alerts as they come.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    monitor
+        Of each column the check is watched that comes first in it.
+    """
+
+    def __init__(self, monitor: Monitor) -> None:
+        self._monitor = monitor
         self.columns: dict[str, ColumnWatch] = {}
         self.n_windows = 0
         self.n_results = 0
@@ -75,7 +82,9 @@ class DemoWatch:
             self.n_windows += 1
             self.newest_window_end_ms = max(result.window_end_ms, self.newest_window_end_ms or 0)
         elif result.column:
-            column = self.columns.setdefault(result.column, ColumnWatch(result.statistic))
+            column = self.columns.get(result.column)
+            if column is None:
+                column = self.columns[result.column] = ColumnWatch(self._monitor.checks_of(result.column)[0].statistic)
             if column.statistic == result.statistic:
                 column.add(result)
 
