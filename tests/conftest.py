@@ -22,7 +22,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if not config.pluginmanager.hasplugin("xdist"):
         return
     for item in items:
-        servers = [kind.name for kind in KINDS if item.get_closest_marker(kind.name)]
+        fixtures = getattr(item, "fixturenames", ())
+        servers = [
+            kind.name for kind in KINDS if item.get_closest_marker(kind.name) or f"{kind.name}_server" in fixtures
+        ]
         if servers:
             item.add_marker(pytest.mark.xdist_group("+".join(servers)))
 
