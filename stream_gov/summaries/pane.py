@@ -202,7 +202,7 @@ class PaneSummary:
             pane.covariance = (
                 CovarianceSummary.from_state(covariance, _numeric(layout)) if covariance is not None else None
             )
-        except (msgspec.MsgspecError, ValueError, TypeError, IndexError) as err:
+        except (msgspec.MsgspecError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError) as err:
             msg = f"damaged pane summary of {len(data)} bytes: {err}"
             raise UnreadableRecordError(msg) from err
         return pane

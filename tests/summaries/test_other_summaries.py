@@ -97,7 +97,7 @@ def test_counts_are_packed_and_read_back(counts):
     array = np.array(counts, np.int64)
     packed = pack_counts(array)
     assert unpack_counts(packed, len(counts)).tolist() == counts
-    assert len(packed) <= 8 * len(counts) + 1
+    assert len(packed) <= 8 * len(counts) + 4
 
 
 @given(st.integers(-(2**200), 2**200))
