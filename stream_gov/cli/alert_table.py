@@ -42,7 +42,8 @@ def alert_rows(messages: Iterable[Alert]) -> list[tuple[str, ...]]:
             (
                 moment(last.opened_window_end_ms),
                 "still open" if last.status is AlertStatus.OPEN else moment(last.window_end_ms),
-                str(last.n_windows),
+                # A message comes when something changes, so an open alert may have drifted on since.
+                f"{last.n_windows}+" if last.status is AlertStatus.OPEN else str(last.n_windows),
                 where,
                 _names(last.columns),
                 first.message.partition(": ")[2] or first.message,

@@ -194,7 +194,7 @@ def _alert_table(alerts: Sequence[WholeAlert]) -> str:
     if not alerts:
         return "<p class=none>No alert.</p>"
     rows = "".join(
-        f"<tr><td>{moment(a.opened.opened_window_end_ms)}</td><td>{_until(a)}</td><td class=n>{a.last.n_windows}</td>"
+        f"<tr><td>{moment(a.opened.opened_window_end_ms)}</td><td>{_until(a)}</td><td class=n>{a.last.n_windows}{'' if a.resolved else '+'}</td>"
         f"<td>{escape(_names(a.last.columns))}</td><td>{escape(a.opened.message)}</td></tr>"
         for a in alerts[:_ALERTS_SHOWN]
     )
