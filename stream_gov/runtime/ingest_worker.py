@@ -78,6 +78,7 @@ class IngestWorker:
         self._monotonic_s = monotonic_s
         self._log = get_logger("ingest")
         self._topic = settings.topics.name("events")
+        metrics.data_loss.labels(self._topic)
         self._health = BrokerHealth(settings.bootstrap, "ingest")
         group = group_name(settings, "ingest")
         self._consumer = make_consumer(consumer_config(settings, "ingest", group=group, health=self._health))

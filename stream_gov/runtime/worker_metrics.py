@@ -20,6 +20,7 @@ from prometheus_client import (
 )
 
 from stream_gov import __version__
+from stream_gov.contracts import RejectReason
 from stream_gov.runtime.structured_logging import get_logger
 from stream_gov.settings import Settings
 
@@ -85,6 +86,8 @@ class IngestMetrics(WorkerMetrics):
         self.rejected = self._counter(
             "stream_gov_events_rejected_total", "Events rejected, by reason of the dead letter.", "reason"
         )
+        for reason in RejectReason:  # a counter that appears with its first event hides that event from `increase`
+            self.rejected.labels(reason.value)
         self.dead_letters = self._counter("stream_gov_dead_letters_total", "Messages sent to the dead-letter topic.")
         self.cut_seconds = self._histogram(
             "stream_gov_cut_seconds", "Time to commit a cut's intent and deliver its records."
