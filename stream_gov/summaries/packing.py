@@ -11,11 +11,10 @@ __all__ = ["pack_counts", "pack_integer", "unpack_counts", "unpack_integer"]
 
 _WIDTHS = ("<u1", "<u2", "<u4", "<u8")
 _SPARSE = 8  # added to the width's number: positions of the cells that are not empty come first
-_LIMITS = (2**8, 2**16, 2**32, 2**64)
 
 
 def _width(largest: int) -> int:
-    return next(i for i, limit in enumerate(_LIMITS) if largest < limit)
+    return 0 if largest < 2**8 else 1 if largest < 2**16 else 2 if largest < 2**32 else 3
 
 
 def pack_counts(counts: NDArray[np.int64]) -> bytes:
@@ -27,10 +26,11 @@ def pack_counts(counts: NDArray[np.int64]) -> bytes:
     [0, 3, 70000]
     """
     width = _width(int(counts.max(initial=0)))
-    filled = np.flatnonzero(counts)
     place = _width(max(counts.size - 1, 0))
-    if filled.size * (2**place + 2**width) + 1 < counts.size * 2**width:
-        head = bytes((_SPARSE + 4 * place + width, *filled.size.to_bytes(4, "little")))
+    n_filled = int(np.count_nonzero(counts))
+    if n_filled * (2**place + 2**width) + 1 < counts.size * 2**width:
+        filled = counts.nonzero()[0]
+        head = bytes((_SPARSE + 4 * place + width, *n_filled.to_bytes(4, "little")))
         return head + filled.astype(_WIDTHS[place]).tobytes() + counts[filled].astype(_WIDTHS[width]).tobytes()
     return bytes((width,)) + counts.astype(_WIDTHS[width]).tobytes()
 
