@@ -42,7 +42,10 @@ class Rejection(msgspec.Struct, frozen=True, gc=False):
 
 
 _BLOCK = 512
-"""Messages decoded at once. Rows become tuples for a moment: with fewer than 700 of them Python's garbage collector stays asleep."""
+"""Messages decoded at once."""
+
+_SLICE = 512
+"""Events made into columns at once. They become tuples for a moment: with fewer than 700 of them Python's garbage collector sleeps on."""
 
 _MIXED_BLOCK = 8_192
 """The same where the models are mixed, so that each has some events in a block."""
@@ -69,7 +72,7 @@ class _Model:
             return
         done = 0
         while done < len(events):
-            end = min(len(events), done + _BLOCK, done + CHUNK_ROWS - self.chunk.n)
+            end = min(len(events), done + _SLICE, done + CHUNK_ROWS - self.chunk.n)
             news = (
                 [
                     (i, group.new_columns[position])
