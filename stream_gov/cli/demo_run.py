@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from typing import ClassVar
 
 from stream_gov.cli.demo_display import DemoDisplay
 from stream_gov.cli.demo_folder import DemoFolder
@@ -24,6 +25,8 @@ __all__ = ["run_demo"]
 
 _DAY_S = 86_400
 _SETTLE_S = 120.0
+_READY_S = 30.0
+_LOOK_EVERY_S = 0.1
 _MOST_CRASHES = 3
 
 
@@ -48,13 +51,17 @@ def run_demo(
         return False
     workers = default_workers(settings, influx=False)
     display.stage(f"starting a broker and the workers {', '.join(w.name for w in workers)}")
+    ready = _Readiness()
     with folder.log.open("w", encoding="utf-8") as log:
 
         def on_line(worker: str, line: str) -> None:
+            ready.take(worker, line)
             if not log.closed:
                 log.write(f"{worker:<16} {line}\n")
 
         with LocalStack(settings, lambda s: default_workers(s, influx=False), on_line=on_line, stop=stop) as stack:
+            if not ready.wait(stop):
+                display.stage(f"the workers take long to start, see {folder.log}; replaying all the same")
             display.stage("replaying the rest as inference events, each with the model's prediction")
             replay = _Replay(stack.settings, monitor, table, days_per_second, stop)
             try:
@@ -80,6 +87,27 @@ def _keep_reference(folder: DemoFolder, monitor: Monitor) -> TabularFile:
     folder.state.save_profile(profile)
     folder.state.save_monitor(monitor, text=folder.monitor.read_text(encoding="utf-8"))
     return TabularFile(folder.events, types=column_types(monitor, profile))
+
+
+class _Readiness:
+    """Knows from the workers' lines when they have their partitions; before that there would be nothing to see."""
+
+    _WORDS: ClassVar[dict[str, str]] = {"ingest": "partitions taken over", "detect": "partitions assigned"}
+
+    def __init__(self) -> None:
+        self._missing = dict(self._WORDS)
+
+    def take(self, worker: str, line: str) -> None:
+        if self._missing.get(worker, "\0") in line:
+            del self._missing[worker]
+
+    def wait(self, stop: threading.Event) -> bool:
+        """Wait for all of them for a while; False if that was not enough."""
+        give_up_s = time.monotonic() + _READY_S
+        while self._missing and time.monotonic() < give_up_s:
+            if stop.wait(_LOOK_EVERY_S):
+                break
+        return not self._missing or stop.is_set()
 
 
 class _Replay:

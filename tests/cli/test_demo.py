@@ -152,6 +152,7 @@ def test_the_demo_finds_the_change_and_leaves_what_it_promises(tmp_path):
     process = start(tmp_path, "--speed", "80")
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
+    assert "take long to start" not in err  # the words in the workers' log that say they are ready are still theirs
     folder = tmp_path / "demo-out"
     opened = next(line for line in err.splitlines() if line.startswith("alert opened"))
     assert re.search(r"drift in transfer, vicdemand, vicprice \(", opened)
