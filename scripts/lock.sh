@@ -9,7 +9,7 @@ compile() { # compile FILE ARGUMENT...
   file=$1; shift
   "$python" -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --upgrade \
     --no-emit-index-url --no-emit-find-links --no-header --annotation-style line \
-    pyproject.toml requirements/build.in --extra postgres "$@" --output-file "$file"
+    pyproject.toml requirements/build.in --constraint requirements/constraints.in --extra postgres "$@" --output-file "$file"
 }
 
 compile requirements/runtime.txt
