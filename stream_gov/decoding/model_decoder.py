@@ -131,6 +131,7 @@ class ModelDecoder:
     def _decode_strictly(self, messages: Sequence[bytes]) -> tuple[list[Any], list[int]]:
         events, odd = decode_all(self._strict[self._level], messages)
         if self._shape is not None and self._shape[1]:
+            # The whole message, not the metadata alone: they may stand in it twice, and only the last are kept.
             unsafe = [i for i in unsafe_messages(messages) if events[i] is not None]
             for i in unsafe:
                 events[i] = None

@@ -341,12 +341,16 @@ def test_bad_metadata_is_found_where_all_events_have_metadata():
     deep = GOOD[:-1] + b',"metadata":' + b"[" * 150 + b"]" * 150 + b"}"
     crooked = GOOD[:-1] + b',"metadata":"\xff"}'
     brackets = as_bytes(metadata={"text": "[{" * 200})
-    values = [*good, deep, *good, crooked, *good, brackets]
+    twice = [message[:-1] + b',"metadata":1}' for message in (deep, crooked)]
+    values = [*good, deep, *good, crooked, *good, brackets, *good, *twice]
     rejections, panes = count(values)
     assert [(r.offset, r.reason) for r in rejections] == [
-        (700, RejectReason.TOO_DEEP), (1301, RejectReason.INVALID_UTF8),
-    ]  # fmt: skip
-    assert summary_of(panes).n_events == 1_801
+        (700, RejectReason.TOO_DEEP),
+        (1_301, RejectReason.INVALID_UTF8),
+        (2_503, RejectReason.TOO_DEEP),
+        (2_504, RejectReason.INVALID_UTF8),
+    ]
+    assert summary_of(panes).n_events == 2_401
 
 
 def test_ten_thousand_new_features_are_counted_in_a_bounded_sample():

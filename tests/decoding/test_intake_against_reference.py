@@ -158,12 +158,15 @@ def test_counts_what_the_reference_counts(sizes, pairs, splits, now_ms):
     values=st.lists(good_message, min_size=1, max_size=60),
     model=st.sampled_from([model for model in PLANS if model != "strange"]),
     bad=st.dictionaries(st.integers(0, 59), any_message, max_size=3),
+    metadata=st.sampled_from([None, b'{"a": [1]}', b'"\xc3\xbc"']),
     splits=splits,
 )
 @settings(max_examples=300, deadline=None)
-def test_counts_what_the_reference_counts_where_nearly_all_events_are_good(values, model, bad, splits):
+def test_counts_what_the_reference_counts_where_nearly_all_events_are_good(values, model, bad, metadata, splits):
     name = b'"%s"' % model.encode()
     values = [bad.get(i, _with_model(value, name)) for i, value in enumerate(values)]
+    if metadata is not None:
+        values = [v[:-1] + b', "metadata":' + metadata + b"}" if v and v.endswith(b"}") else v for v in values]
     times = [NOW] * len(values)
     expected = count_events(values, times, PLANS, now_ms=NOW, max_future_skew_ms=SKEW)
     rejections, records = run(values, times, splits, now_ms=NOW)
