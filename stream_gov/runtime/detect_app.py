@@ -29,7 +29,7 @@ from stream_gov.runtime.topics import detect_changelog_name
 from stream_gov.runtime.worker_metrics import DetectMetrics
 from stream_gov.settings import Settings
 
-__all__ = ["SESSION_TIMEOUT_S", "DetectApp", "make_app"]
+__all__ = ["SESSION_TIMEOUT_S", "DetectApp", "make_app", "session_timeout_s"]
 
 SESSION_TIMEOUT_S = 8.0
 """After so many seconds without a heartbeat the group gives a worker's partitions to others. Faust's default of 60 would make a
@@ -144,11 +144,11 @@ def make_app(
     skipped
         Notices records that Faust skipped; the same for one application after the other.
     """
-    security, timeouts = faust_credentials(settings.kafka), _timeouts(settings.kafka)
+    session_s = session_timeout_s(settings)
     app = _App(
         group_name(settings, "detect"),
         broker=";".join(f"kafka://{address.strip()}" for address in settings.bootstrap.split(",")),
-        broker_credentials=security,
+        broker_credentials=faust_credentials(settings.kafka),
         store="memory://",
         autodiscover=False,
         web_enabled=False,
@@ -160,9 +160,9 @@ def make_app(
         producer_max_request_size=MAX_MESSAGE_BYTES,
         producer_acks=-1,
         # Shorter than the session: what was not written by then must not arrive after another worker took over.
-        producer_request_timeout=timeouts["session"] * 0.75,
-        broker_session_timeout=timeouts["session"],
-        broker_heartbeat_interval=timeouts["heartbeat"],
+        producer_request_timeout=session_s * 0.75,
+        broker_session_timeout=session_s,
+        broker_heartbeat_interval=float(settings.kafka.get("heartbeat.interval.ms", session_s * 250)) / 1000,
         broker_commit_interval=1.0,
         stream_ack_exceptions=False,
         stream_ack_cancelled_tasks=False,
@@ -193,7 +193,7 @@ def make_app(
     )
     detect_app = DetectApp(app, processor, table, skipped=skipped if skipped is not None else SkippedRecords())
     _add_agent(detect_app, topics["summaries"], metrics, pace)
-    _follow_assignment(detect_app, settings, timeouts["session"])
+    _follow_assignment(detect_app, settings, session_s)
     return detect_app
 
 
@@ -280,6 +280,6 @@ def _looking(settings: Settings) -> Iterator[Consumer]:
         client.close()
 
 
-def _timeouts(options: Mapping[str, str]) -> dict[str, float]:
-    session = float(options.get("session.timeout.ms", SESSION_TIMEOUT_S * 1000)) / 1000
-    return {"session": session, "heartbeat": float(options.get("heartbeat.interval.ms", session * 250)) / 1000}
+def session_timeout_s(settings: Settings) -> float:
+    """Seconds without a heartbeat after which a worker's partitions go to others."""
+    return float(settings.kafka.get("session.timeout.ms", SESSION_TIMEOUT_S * 1000)) / 1000

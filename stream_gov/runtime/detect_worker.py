@@ -11,7 +11,7 @@ from confluent_kafka import KafkaException
 
 from stream_gov.contracts import ConfigurationError, DataError, StreamGovError, UnavailableError
 from stream_gov.runtime.catalog_watcher import CatalogWatcher
-from stream_gov.runtime.detect_app import SESSION_TIMEOUT_S, DetectApp, make_app
+from stream_gov.runtime.detect_app import DetectApp, make_app, session_timeout_s
 from stream_gov.runtime.kafka_clients import Cluster, group_name, wait_for_broker
 from stream_gov.runtime.kafka_errors import translate_kafka_error
 from stream_gov.runtime.reader_pace import ReaderPace
@@ -105,7 +105,7 @@ async def _life(
     # Faust tells about every connection that fails; our own lines say it once.
     for name in ("faust", "mode", "aiokafka", make_app.__module__):
         logging.getLogger(name).setLevel(logging.CRITICAL)
-    with StallWatch(SESSION_TIMEOUT_S * 0.6) as stall_watch:
+    with StallWatch(session_timeout_s(settings) * 0.6) as stall_watch:
         detect_app = make_app(
             settings,
             catalog.catalog,
