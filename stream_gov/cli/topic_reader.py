@@ -20,7 +20,7 @@ from stream_gov.settings import Settings
 __all__ = ["read_records"]
 
 _POLL_S = 0.2
-_ANSWER_S = 10.0
+_ANSWER_S = 5.0
 _BATCH = 1_000
 _Decoders = dict[str, msgspec.json.Decoder[Result | Alert]]
 _KINDS: dict[str, type[Result] | type[Alert]] = {"metrics": Result, "alerts": Alert}

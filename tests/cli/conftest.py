@@ -12,6 +12,7 @@ import pytest
 import structlog
 from typer.testing import CliRunner
 
+from stream_gov.cli.demo_model import ModelReport, write_events
 from stream_gov.cli.main import app
 
 
@@ -27,6 +28,13 @@ def _quiet_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[No
     root.handlers[:] = handlers
     root.setLevel(level)
     structlog.reset_defaults()
+
+
+@pytest.fixture(scope="session")
+def electricity(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, ModelReport]:
+    """The demo's events and how good its model is: the model is trained once."""
+    path = tmp_path_factory.mktemp("electricity") / "events.csv"
+    return path, write_events(path)
 
 
 @pytest.fixture

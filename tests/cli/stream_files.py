@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -33,25 +35,26 @@ def write_monitor(folder: Path, text: str = MONITOR, name: str = "monitor.yaml")
 
 
 def write_stream(folder: Path, name: str = "shop.csv") -> Path:
-    rng = np.random.default_rng(11)
     path = folder / name
-    with path.open("w", newline="") as file:
-        lines = csv.writer(file)
-        lines.writerow(["timestamp", "amount", "country", "member", "prediction", "score"])
-        for i in range(HOURS * ROWS_PER_HOUR):
-            hour = i // ROWS_PER_HOUR
-            amount = rng.lognormal(3, 0.5) * (2 if hour >= SHIFT_AT else 1)
-            score = rng.uniform()
-            when = START + i * timedelta(hours=1) / ROWS_PER_HOUR
-            country = rng.choice(["DE", "FR", "NL"], p=[0.5, 0.3, 0.2])
-            lines.writerow(
-                [
-                    when.isoformat(),
-                    f"{amount:.2f}",
-                    country,
-                    bool(rng.integers(2)),
-                    "buy" if score > 0.5 else "leave",
-                    f"{score:.4f}",
-                ]
-            )
+    path.write_text(_stream(), encoding="utf-8")
     return path
+
+
+@cache
+def _stream() -> str:
+    rng = np.random.default_rng(11)
+    n = HOURS * ROWS_PER_HOUR
+    hours = np.arange(n) // ROWS_PER_HOUR
+    amounts = rng.lognormal(3, 0.5, n) * np.where(hours >= SHIFT_AT, 2, 1)
+    countries = rng.choice(["DE", "FR", "NL"], n, p=[0.5, 0.3, 0.2])
+    members, scores = rng.integers(2, size=n), rng.uniform(size=n)
+    file = io.StringIO()
+    lines = csv.writer(file, lineterminator="\n")
+    lines.writerow(["timestamp", "amount", "country", "member", "prediction", "score"])
+    for i in range(n):
+        when = START + i * timedelta(hours=1) / ROWS_PER_HOUR
+        prediction = "buy" if scores[i] > 0.5 else "leave"
+        lines.writerow(
+            [when.isoformat(), f"{amounts[i]:.2f}", countries[i], bool(members[i]), prediction, f"{scores[i]:.4f}"]
+        )
+    return file.getvalue()

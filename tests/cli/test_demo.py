@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from stream_gov.cli import demo_folder
 from stream_gov.cli.demo_display import LinesDisplay
 from stream_gov.cli.demo_folder import DemoFolder, free_ports
 from stream_gov.cli.demo_model import monitor_text
@@ -64,6 +65,13 @@ def test_each_watched_column_of_the_demo_is_explained():
     assert set(WHAT_IT_IS) == watched
 
 
+@pytest.fixture
+def _quick_model(monkeypatch):
+    """Training takes a second or two, and these tests are about the folder."""
+    monkeypatch.setattr(demo_folder, "write_events", lambda path: path.write_text("timestamp\n"))
+
+
+@pytest.mark.usefixtures("_quick_model")
 def test_a_folder_that_no_demo_made_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(ConfigurationError, match="no demo made it"):
@@ -71,6 +79,7 @@ def test_a_folder_that_no_demo_made_is_left_alone(tmp_path):
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
+@pytest.mark.usefixtures("_quick_model")
 def test_the_folder_of_an_earlier_demo_is_made_anew(tmp_path):
     folder = DemoFolder(tmp_path / "demo")
     folder.make()
@@ -81,6 +90,7 @@ def test_the_folder_of_an_earlier_demo_is_made_anew(tmp_path):
     assert (folder.path / "notes.txt").exists()
 
 
+@pytest.mark.usefixtures("_quick_model")
 def test_a_running_demo_is_not_disturbed(tmp_path):
     folder = DemoFolder(tmp_path / "demo")
     folder.make()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import signal
@@ -14,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from stream_gov.files.state_directory import StateDirectory
+from stream_gov.runtime.group_progress import GroupProgress
+from stream_gov.settings import load_settings
 
 PAGE = (Path(__file__).parents[2] / "docs" / "quickstart.md").read_text(encoding="utf-8")
 START_S = 40.0
@@ -81,12 +82,12 @@ def test_the_steps_with_a_broker_end_in_the_same_alert(folder):
         run(folder, replay)
         assert run(folder, alerts).stdout == blocks("text")[0]
         assert "0 problems" in run(folder, doctor).stdout
-        subprocess.run([sys.executable, "-c", blocks("python")[1]], cwd=folder, check=True)
-        seen = 0
-        while seen == 0 and time.monotonic() < deadline + START_S:
-            findings = [json.loads(line) for line in run(folder, "stream-gov doctor --json").stdout.splitlines()]
-            seen = sum("are of version 1" in f["text"] for f in findings)
-        assert seen
+        settings = load_settings(bootstrap=StateDirectory(folder / ".stream-gov").running_broker().bootstrap)
+        with GroupProgress(settings, "stream-gov.ingest", "inference-events") as ingest:
+            sent_before = sum(ingest.ends().values())
+            subprocess.run([sys.executable, "-c", blocks("python")[1]], cwd=folder, check=True)
+            assert sum(ingest.ends().values()) == sent_before + 1
+            assert ingest.wait_until_read(timeout_s=START_S)
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(30)

@@ -9,7 +9,7 @@ from pathlib import Path
 import typer.main
 
 from stream_gov.cli.demo_folder import DemoFolder
-from stream_gov.cli.demo_model import TRAINING_ROWS, monitor_text, write_events
+from stream_gov.cli.demo_model import TRAINING_ROWS, monitor_text
 from stream_gov.cli.demo_report import print_report
 from stream_gov.cli.main import app
 from stream_gov.contracts import Alert, Monitor
@@ -52,13 +52,13 @@ def test_every_target_of_make_exists():
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
 
 
-def test_the_table_is_what_the_demo_prints(tmp_path, capsys):
+def test_the_table_is_what_the_demo_prints(tmp_path, capsys, electricity):
     folder = DemoFolder(tmp_path)
     folder.monitor.write_text(monitor_text())
-    model = write_events(folder.events)
+    path, model = electricity
     monitor = Monitor.from_yaml(monitor_text(), source="monitor.yaml")
     profile = build_reference(
-        TabularFile(folder.events, types=column_types(monitor)),
+        TabularFile(path, types=column_types(monitor)),
         ProfileBuilder.for_monitor(monitor),
         name="electricity",
         revision=1,
@@ -66,9 +66,7 @@ def test_the_table_is_what_the_demo_prints(tmp_path, capsys):
         created_ms=0,
         stop=TRAINING_ROWS,
     )
-    events = TabularFile(folder.events, types=column_types(monitor, profile)).events(
-        model="electricity", start=TRAINING_ROWS
-    )
+    events = TabularFile(path, types=column_types(monitor, profile)).events(model="electricity", start=TRAINING_ROWS)
     records = list(backtest(((time, message) for time, _, message in events), monitor, profile))
     alerts = [r for r in records if isinstance(r, Alert)]
     print_report(folder, [r for r in records if not isinstance(r, Alert)], alerts, model)
