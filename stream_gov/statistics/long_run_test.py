@@ -270,8 +270,8 @@ def _p_value_of_groups(
     else:
         values, vectors = np.linalg.eigh(_merged(groups, present, long_run))
     kept = values > _SMALLEST_EIGENVALUE * float(values[-1])
-    if not kept.any() or values[-1] <= 0:
-        return 1.0
+    if values[-1] <= 0:
+        return 0.0  # the shares of blocks do not vary at all: independent draws are the bound
     values, vectors = values[kept], vectors[:, kept]
     effective_n = 1 / (1 / n + 1 / m)
     statistic = effective_n * freeman_tukey(w, r)
