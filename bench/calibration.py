@@ -46,7 +46,7 @@ def main() -> None:
         "--windows", type=int, default=4_000, help="for each line; a quarter of it from 10,000 events on"
     )
     parser.add_argument("--references", type=int, default=40, help="over which the windows are spread")
-    parser.add_argument("--events", type=int, nargs="+", default=[200, 1_000, 10_000])
+    parser.add_argument("--events", type=int, nargs="+", default=[50, 200, 1_000, 10_000])
     parser.add_argument("--autocorrelation", type=float, nargs="+", default=[0.0, 0.5, 0.9, 0.98])
     options = parser.parse_args()
     names = [

@@ -6,8 +6,10 @@ normal with covariance `R = D**-1/2 C D**-1/2`, where `C` is the long-run covari
 independent draws `R` is a projection, and `T` chi-squared. So with the eigenpairs `lambda_i, e_i` of `R` and the crossing `v`:
 
 1. `T` is distributed as `sum(lambda_i chi2_1(delta_i))` with `delta_i = n_eff (y(v) . e_i)**2 / lambda_i`; its tail by `mixture_tail`.
-2. The reference shows `R` by few independent blocks, `nu` of them. So the tail is spread: without a tolerance as chi-squared is spread to F
-   with `nu` degrees of freedom below (Satterthwaite's degrees above), with one as the normal distribution is spread to Student's.
+2. The reference shows `R` by few independent blocks, `nu` of them. So the tail is spread. Without a tolerance as chi-squared of `h` degrees of
+   freedom is spread to F of `h` and `nu sqrt(h)`, `h` those of Satterthwaite for the mixture: the sum of `h` equal eigenvalues is known with
+   `nu h` degrees of freedom (Box 1954), the largest eigenvalue, which makes the far tail, with `nu`; of the values between, this one holds the
+   level in simulations. With a tolerance as the normal distribution is spread to Student's of `nu` degrees.
 3. Tests of single shares divide all counts by the inflation of the variance of that share, and are spread like Student's.
 4. The p-value of independent draws is a lower bound: the caller takes the larger one.
 
@@ -279,7 +281,7 @@ def _p_value_of_groups(
         tail = mixture_tail(statistic, values)
         of_mixture = float(values.sum()) ** 2 / float(values @ values)  # Satterthwaite's degrees of freedom
         point = float(special.chdtri(of_mixture, tail)) / of_mixture
-        return float(special.fdtrc(of_mixture, long_run.degrees, point)) if tail > 0 else 0.0
+        return float(special.fdtrc(of_mixture, long_run.degrees * math.sqrt(of_mixture), point)) if tail > 0 else 0.0
     at = crossing(w, r, divergence, tolerance)
     length = freeman_tukey(at.v, r)
     coordinates = 2 * (np.sqrt(at.v) - np.sqrt(r)) @ vectors

@@ -8,6 +8,7 @@ probability 1e-6 (binomial quantile), times 1.5 in the level where the docstring
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -48,6 +49,12 @@ def reference(rng, rho, *, m=20_000) -> ReferenceProfile:
     return build_profile(lambda: [rows], ProfileBuilder(), name="r", revision=1, model="m", source="", created_ms=0)
 
 
+@lru_cache(maxsize=3)
+def references(rho) -> list[ReferenceProfile]:
+    rng = np.random.default_rng([10, round(1_000 * rho)])
+    return [reference(rng, rho) for _ in range(N_REFERENCES)]
+
+
 def summary(profile, column, values, n_missing=0):
     counted = empty_summary(profile.layout.columns[column])
     counted.update_values(values, n_missing=n_missing)
@@ -66,8 +73,7 @@ def shift_of(index: float) -> float:
 
 def verdicts(rho, n, check, column, *, index=0.0, runs=N_REFERENCES, windows=WINDOWS):
     rng, found = np.random.default_rng([11, round(1_000 * rho), n]), []
-    for _ in range(runs):
-        profile = reference(rng, rho)
+    for profile in references(rho)[:runs]:
         for values, gaps in autoregressions(rng, rho, (windows, 2, n)):
             shifted = values + shift_of(index)
             n_missing = 0
@@ -140,8 +146,7 @@ def test_a_clear_shift_is_found(rho, n, index, tolerance, power):
 def test_taking_the_rows_for_independent_draws_would_fail():
     # the reason for all this: the same windows at the same level
     rng, p_values = np.random.default_rng(12), []
-    for _ in range(5):
-        profile = reference(rng, 0.9)
+    for profile in references(0.9)[:5]:
         expected = profile.segments[""].columns["x"].cell_counts()
         p_values += [
             psi_p_value(expected, summary(profile, "x", values).cell_counts())
