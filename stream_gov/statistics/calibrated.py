@@ -18,7 +18,7 @@ the log ratio and whose square roots have one variance for every share:
 Small cells are grouped (`cell_groups`); what stays below 1 expected event, and the part of the window where the reference has nothing, are tested
 for a rise by the exact test of `share_rise`. Tests of the same window are put together by Bonferroni's inequality.
 
-This is the place where draws are taken to be independent. Where they are not, the law of `T` changes and nothing else: see `long_run_test`.
+This is the place where draws are taken to be independent. Where they are not, the law of `T` changes and nothing else: see `calibrated_long_run`.
 """
 
 from __future__ import annotations

@@ -9,19 +9,19 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from stream_gov.statistics.calibrated import distance_in_nats, jensen_shannon_p_value, psi_p_value
-from stream_gov.statistics.chi_squared import chi_squared, chi_squared_p_value
-from stream_gov.statistics.columns import missing_columns, new_columns
-from stream_gov.statistics.divergences import JENSEN_SHANNON_NATS, PSI_NATS, Divergence
-from stream_gov.statistics.jensen_shannon import jensen_shannon
-from stream_gov.statistics.kolmogorov_smirnov import ks_p_value, ks_statistic
-from stream_gov.statistics.l_infinity import l_infinity
-from stream_gov.statistics.long_run_test import (
+from stream_gov.statistics.calibrated_long_run import (
     long_run_ks_p_value,
     long_run_mean_shift_p_value,
     long_run_p_value,
     long_run_share_p_value,
     long_run_unseen_p_value,
 )
+from stream_gov.statistics.chi_squared import chi_squared, chi_squared_p_value
+from stream_gov.statistics.columns import missing_columns, new_columns
+from stream_gov.statistics.divergences import JENSEN_SHANNON_NATS, PSI_NATS, Divergence
+from stream_gov.statistics.jensen_shannon import jensen_shannon
+from stream_gov.statistics.kolmogorov_smirnov import ks_p_value, ks_statistic
+from stream_gov.statistics.l_infinity import l_infinity
 from stream_gov.statistics.mean_shift import mean_shift, mean_shift_p_value
 from stream_gov.statistics.psi import psi
 from stream_gov.statistics.share_rise import share_rise_p_value

@@ -17,13 +17,13 @@ from scipy import optimize, signal, stats
 from stream_gov.contracts import Check, Verdict
 from stream_gov.reference import ProfileBuilder, ReferenceProfile, RowBatch, build_profile
 from stream_gov.statistics import STATISTICS, decide, psi_p_value
-from stream_gov.statistics.divergences import PSI_NATS
-from stream_gov.statistics.long_run_test import (
+from stream_gov.statistics.calibrated_long_run import (
     long_run_mean_shift_p_value,
     long_run_p_value,
     long_run_rise_p_value,
     spread_p_value,
 )
+from stream_gov.statistics.divergences import PSI_NATS
 from stream_gov.summaries import Inflation, LongRun, empty_summary
 
 SURE = 1 - 1e-6

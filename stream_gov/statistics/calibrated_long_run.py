@@ -64,7 +64,7 @@ def spread_p_value(p_value: float, degrees: float) -> float:
     Examples
     --------
     >>> round(spread_p_value(0.001, 30), 5), spread_p_value(0.7, 30), spread_p_value(0.0, 30)
-    (0.00212, 0.7, 0.0)
+    (0.00214, 0.7, 0.0)
     """
     if not 0 < p_value < 0.5:
         return p_value
