@@ -1,6 +1,6 @@
 """How often the calibrated tests fire, without drift, with the drift at the tolerance, and beyond it, where rows depend on those before them.
 
-    python bench/calibration.py [--column numeric] [--reference 20000] [--windows 4000] [--references 40]
+    python bench/calibration.py [--column numeric] [--reference 20000] [--windows 2000] [--references 40]
 
 Rows are a stationary first-order autoregression of standard normal numbers, as they are or cut into categories. The reference is built by
 `ProfileBuilder` from its own stretch of it, anew for each of `--references`; each window is another stretch, shifted. Prints, for each
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--column", choices=list(CATEGORIES), default="numeric")
     parser.add_argument("--reference", type=int, default=20_000, help="rows of the reference")
     parser.add_argument(
-        "--windows", type=int, default=4_000, help="for each line; a quarter of it from 10,000 events on"
+        "--windows", type=int, default=2_000, help="for each line; a quarter of it from 10,000 events on"
     )
     parser.add_argument("--references", type=int, default=40, help="over which the windows are spread")
     parser.add_argument("--events", type=int, nargs="+", default=[50, 200, 1_000, 10_000])
@@ -79,7 +79,7 @@ def main() -> None:
                                 window,
                                 check,
                                 1,
-                                long_run=profile.long_run.get("x") if dependent else None,
+                                dependence=profile.long_run.get("x") if dependent else None,
                             )
                             if name == "tolerance 0.1":
                                 seconds += time.perf_counter() - before

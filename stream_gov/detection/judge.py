@@ -94,7 +94,7 @@ def judge_window(
                     mine,
                     check,
                     monitor.min_events,
-                    long_run=profile.long_run.get(column),
+                    dependence=profile.long_run.get(column),
                 )
                 results.append(_result(monitor, window, reference_id, column, check, decision))
     details: dict[str, str] = {}

@@ -16,7 +16,7 @@ from stream_gov.reference.column_scan import ColumnScan
 from stream_gov.reference.counting import count_rows
 from stream_gov.reference.data_hash import DataHash
 from stream_gov.reference.layouts import choose_layout
-from stream_gov.reference.long_run import long_run_of
+from stream_gov.reference.long_run import dependence_of
 from stream_gov.reference.profile import ReferenceProfile, profile_id
 from stream_gov.reference.row_sample import RowSample
 from stream_gov.reference.rows import Rechunker, RowBatch, as_numbers
@@ -238,7 +238,7 @@ class ProfileBuilder:
             )
             raise DataError(msg)
         version = self._version() if version is None else version
-        long_run = long_run_of(self._blocks, everything)
+        long_run = dependence_of(self._blocks, everything)
         warnings = [*self._warnings, *_warnings_of(self._blocks, [c for c in base.columns if c not in long_run])]
         layout = replace(base, id=profile_id(name, revision))
         for pane in self._panes.values():

@@ -1,4 +1,4 @@
-"""Long-run covariance of each column of a reference, from its counts in consecutive blocks of rows."""
+"""How the rows of each column of a reference depend on each other, from its counts in consecutive blocks of rows."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_gov.reference.block_counts import BlockCounts, ColumnBlocks
-from stream_gov.summaries import Inflation, LongRun, NumericSummary, PaneSummary
+from stream_gov.summaries import Dependence, Inflation, LongRun, NumericSummary, PaneSummary
 
-__all__ = ["Bandwidth", "andrews_bandwidth", "bartlett", "long_run_of"]
+__all__ = ["Bandwidth", "andrews_bandwidth", "bartlett", "dependence_of"]
 
 _Array = NDArray[np.float64]
 
@@ -56,6 +56,10 @@ class Bandwidth:
     lag: int
     correction: float
     """What the kernel's result is multiplied by: it would be the true variance if the series were the autoregression that chose the lag."""
+
+    def cut(self, span: int) -> Bandwidth:
+        """For windows of `span + 1` blocks: without a bias where they are shorter than the dependence is followed."""
+        return self if span >= self.lag else Bandwidth(span, 1.0)
 
 
 def andrews_bandwidth(series: _Array) -> Bandwidth:
@@ -102,8 +106,8 @@ def _bias_correction(rho: float, lag: int) -> float:
     return (1 + rho) / (1 - rho) / kernel
 
 
-def long_run_of(blocks: BlockCounts, pane: PaneSummary) -> dict[str, LongRun]:
-    """Long-run covariance of each column; without those that have too few blocks.
+def dependence_of(blocks: BlockCounts, pane: PaneSummary) -> dict[str, Dependence]:
+    """How the rows of each column depend on each other; without columns that have too few blocks.
 
     Parameters
     ----------
@@ -116,13 +120,13 @@ def long_run_of(blocks: BlockCounts, pane: PaneSummary) -> dict[str, LongRun]:
     for name, column in blocks.columns.items():
         summary = pane.columns[name]
         variance = summary.variance() * summary.layout.factor**2 if isinstance(summary, NumericSummary) else 0.0
-        long_run = _of_column(column, blocks.n_blocks, blocks.block_rows, variance)
-        if long_run is not None:
-            found[name] = long_run
+        dependence = _of_column(column, blocks.n_blocks, blocks.block_rows, variance)
+        if dependence is not None:
+            found[name] = dependence
     return found
 
 
-def _of_column(column: ColumnBlocks, n_blocks: int, block_rows: int, variance_of_steps: float) -> LongRun | None:
+def _of_column(column: ColumnBlocks, n_blocks: int, block_rows: int, variance_of_steps: float) -> Dependence | None:
     counts = column.counts[:n_blocks].astype(np.float64)
     cells = counts[:, :-2]
     valid, rows = cells.sum(axis=1), counts.sum(axis=1)
@@ -134,17 +138,29 @@ def _of_column(column: ColumnBlocks, n_blocks: int, block_rows: int, variance_of
     shares = cells.sum(axis=0) / n_valid
     residuals = cells - np.outer(valid, shares)
     bandwidth = _bandwidth_of_cells(residuals, shares)
-    per_block = n_valid / n_blocks
-    return LongRun(
-        block_rows=block_rows,
-        n_blocks=n_blocks,
-        lag=bandwidth.lag,
-        shares=shares,
-        covariance=bartlett(residuals, bandwidth.lag) * (bandwidth.correction / per_block),
-        mean=_inflation(column.steps[:n_blocks].astype(np.float64), valid, variance_of_steps),
-        missing=_inflation_of_share(counts[:, -2], rows),
-        type_errors=_inflation_of_share(counts[:, -1], rows),
-    )
+    mean = _Mean.of(column.steps[:n_blocks].astype(np.float64), valid, variance_of_steps)
+    missing, type_errors = _Mean.of_share(counts[:, -2], rows), _Mean.of_share(counts[:, -1], rows)
+    longest = max(b.lag for b in (bandwidth, mean.bandwidth, missing.bandwidth, type_errors.bandwidth))
+    spans = []
+    for span in _spans(longest):
+        cut = bandwidth.cut(span)
+        long_run = LongRun(
+            block_rows=block_rows,
+            n_blocks=n_blocks,
+            lag=cut.lag,
+            shares=shares,
+            covariance=bartlett(residuals, cut.lag) * (cut.correction * n_blocks / n_valid),
+            mean=mean.inflation(span),
+            missing=missing.inflation(span),
+            type_errors=type_errors.inflation(span),
+        )
+        spans.append((span, long_run))
+    return Dependence(spans=tuple(spans))
+
+
+def _spans(longest: int) -> list[int]:
+    """Lags 0, 1, 3, 7, ... for windows of up to 1, 2, 4, 8, ... blocks, and the longest."""
+    return [2**i - 1 for i in range((longest + 1).bit_length()) if 2**i - 1 < longest] + [longest]
 
 
 def _bandwidth_of_cells(residuals: _Array, shares: _Array) -> Bandwidth:
@@ -162,17 +178,31 @@ def _bandwidth_of_cells(residuals: _Array, shares: _Array) -> Bandwidth:
     return max(choices, key=lambda choice: (choice.lag, choice.correction))
 
 
-def _inflation_of_share(counts: _Array, rows: _Array) -> Inflation:
-    share = float(counts.sum() / rows.sum())
-    return _inflation(counts, rows, share * (1 - share))
+@dataclass(frozen=True, slots=True)
+class _Mean:
+    """A mean `sum(sums) / sum(sizes)` over blocks, against that of independent draws."""
 
+    residuals: _Array
+    bandwidth: Bandwidth
+    unit: float
+    """Of the variance of a block's sum: that of independent draws; 0 where nothing varies."""
 
-def _inflation(sums: _Array, sizes: _Array, variance: float) -> Inflation:
-    """Of the mean `sum(sums) / sum(sizes)`, against that of independent draws with this variance."""
-    residuals = (sums - sums.sum() / sizes.sum() * sizes)[:, np.newaxis]
-    if not (variance > 0 and residuals.any()):
-        return Inflation()
-    bandwidth = andrews_bandwidth(residuals)
-    long_run = bandwidth.correction * float(bartlett(residuals, bandwidth.lag)[0, 0])
-    ratio = long_run / float(sizes.mean()) / variance
-    return Inflation(ratio, bandwidth.lag) if math.isfinite(ratio) else Inflation()
+    @classmethod
+    def of(cls, sums: _Array, sizes: _Array, variance: float) -> _Mean:
+        residuals = (sums - sums.sum() / sizes.sum() * sizes)[:, np.newaxis]
+        unit = variance * float(sizes.mean())
+        if not (0 < unit < math.inf and residuals.any()):
+            return cls(residuals, Bandwidth(0, 1.0), 0.0)
+        return cls(residuals, andrews_bandwidth(residuals), unit)
+
+    @classmethod
+    def of_share(cls, counts: _Array, rows: _Array) -> _Mean:
+        share = float(counts.sum() / rows.sum())
+        return cls.of(counts, rows, share * (1 - share))
+
+    def inflation(self, span: int) -> Inflation:
+        """By dependence up to a lag."""
+        if not self.unit:
+            return Inflation()
+        cut = self.bandwidth.cut(span)
+        return Inflation(cut.correction * float(bartlett(self.residuals, cut.lag)[0, 0]) / self.unit, cut.lag)

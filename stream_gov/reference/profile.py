@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from stream_gov.contracts import UnreadableProfileError, UnreadableRecordError
-from stream_gov.summaries import ColumnSketch, LongRun, PaneLayout, PaneSummary, n_cells_of, pooled_cells
+from stream_gov.summaries import ColumnSketch, Dependence, PaneLayout, PaneSummary, n_cells_of, pooled_cells
 
 __all__ = ["PROFILE_FORMAT", "ReferenceProfile", "profile_id", "split_profile_id"]
 
@@ -94,7 +94,7 @@ class ReferenceProfile:
     """By column: numeric, categorical or boolean."""
     ignored: dict[str, str] = field(default_factory=dict)
     """Columns of the rows that are not watched, with the reason; they are not new when they come in events."""
-    long_run: dict[str, LongRun] = field(default_factory=dict)
+    long_run: dict[str, Dependence] = field(default_factory=dict)
     """By column: how strongly its rows depend on those before them. Without the columns, or all, where that is not known; see `warnings`."""
     warnings: tuple[str, ...] = ()
     """What the builder found doubtful, each naming its column and a remedy."""
@@ -119,8 +119,8 @@ class ReferenceProfile:
         for column, known in self.long_run.items():
             cells = self.layout.columns.get(column)
             n_cells = int(pooled_cells(n_cells_of(cells), kind=cells.kind).max()) + 1 if cells is not None else 0
-            if known.shares.size != n_cells:
-                msg = f"the long-run covariance of {column!r} is of {known.shares.size} cells, the column of profile {self.id!r} has {n_cells}"
+            if known.long_run.shares.size != n_cells:
+                msg = f"the long-run covariance of {column!r} is of {known.long_run.shares.size} cells, the column of profile {self.id!r} has {n_cells}"
                 raise ValueError(msg)
 
     @property
@@ -224,7 +224,7 @@ class ReferenceProfile:
             column_types=rest.pop("column_types"),
             ignored=rest.pop("ignored"),
             warnings=tuple(rest.pop("warnings")),
-            long_run={column: LongRun.from_state(state) for column, state in rest.pop("long_run", ())},
+            long_run={column: Dependence.from_state(state) for column, state in rest.pop("long_run", ())},
             stream_gov_version=rest.pop("stream_gov_version"),
             extensions=rest,
         )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from stream_gov.summaries.layout import CategoricalLayout, ColumnLayout, NumericLayout
 
-__all__ = ["MAX_LONG_RUN_CELLS", "Inflation", "LongRun", "n_cells_of", "pooled_cells"]
+__all__ = ["MAX_LONG_RUN_CELLS", "Dependence", "Inflation", "LongRun", "n_cells_of", "pooled_cells"]
 
 _Array = NDArray[np.float64]
 
@@ -64,10 +65,10 @@ class Inflation:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LongRun:
-    """Long-run covariance of one column, from the reference's rows in the order of time.
+    """Covariance of one column's shares in windows of some length, from the reference's rows in the order of time.
 
-    For `n` rows in a row the covariance of the shares of the (pooled) cells is about `covariance / n` where `n` is large against the span
-    of the dependence, and below it otherwise. For independent draws it is `diag(shares) - outer(shares, shares)`.
+    For `n` rows in a row the covariance of the shares of the (pooled) cells is about `covariance / n`. For independent draws `covariance` is
+    `diag(shares) - outer(shares, shares)`.
     """
 
     block_rows: int
@@ -140,42 +141,101 @@ class LongRun:
         ratio = float((variances[inside] / spread[inside]).max(initial=1.0))
         return Inflation(ratio, self.lag)
 
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Dependence:
+    """How the rows of one column depend on each other: the covariance of its shares by the length of a window.
+
+    The variance of the sum over `b` blocks in a row is `b` times Bartlett's kernel with lag `b - 1`, so a short window has a covariance
+    of its own, which is smaller than the long-run covariance where the dependence lasts longer than the window.
+    """
+
+    spans: tuple[tuple[int, LongRun], ...]
+    """Lag up to which autocovariances were summed at most, and the result; by rising lag. The last is the long-run covariance."""
+
+    def __post_init__(self) -> None:
+        lags = [lag for lag, _ in self.spans]
+        if not lags or lags != sorted(set(lags)) or len({known.shares.size for _, known in self.spans}) != 1:
+            msg = f"the covariances of a column must stand by rising lag and have the same cells, got lags {lags}"
+            raise ValueError(msg)
+
+    @property
+    def long_run(self) -> LongRun:
+        """For windows that are long against the dependence."""
+        return self.spans[-1][1]
+
+    def of_window(self, n: int, n_reference: int) -> LongRun:
+        """Covariance for the comparison of a window of `n` rows in a row with a reference of `n_reference`.
+
+        It is `(short / n + long / n_reference) / (1 / n + 1 / n_reference)`. Between the lengths kept the variance of the window's sum is taken
+        for linear: it is convex where blocks depend positively on each other, so this is never too small.
+        """
+        n_blocks = n / self.long_run.block_rows
+        if n_blocks >= self.spans[-1][0] + 1:
+            return self.long_run
+        above = next(i for i, (lag, _) in enumerate(self.spans) if lag + 1 >= n_blocks)
+        of_window = n_reference / (n + n_reference)
+        longest, longer = self.spans[above]
+        if above == 0:
+            return _mixed(longer, (longer, self.long_run), (of_window, 1 - of_window))
+        shortest, shorter = self.spans[above - 1]
+        t = (n_blocks - shortest - 1) / (longest - shortest)
+        parts = (1 - t) * (shortest + 1) / n_blocks, t * (longest + 1) / n_blocks
+        weights = of_window * parts[0], of_window * parts[1], 1 - of_window
+        return _mixed(longer, (shorter, longer, self.long_run), weights)
+
     def to_state(self) -> dict[str, Any]:
         """Plain data, for a file."""
-        upper = self.covariance[np.triu_indices(self.shares.size)]
+        last = self.long_run
+        upper = np.triu_indices(last.shares.size)
         return {
-            "block_rows": self.block_rows,
-            "n_blocks": self.n_blocks,
-            "lag": self.lag,
-            "shares": self.shares.astype("<f8").tobytes(),
-            "covariance": upper.astype("<f8").tobytes(),
-            "inflation": {
-                name: [inflation.ratio, inflation.lag]
-                for name, inflation in (
-                    ("mean", self.mean),
-                    ("missing", self.missing),
-                    ("type_errors", self.type_errors),
-                )
-            },
+            "block_rows": last.block_rows,
+            "n_blocks": last.n_blocks,
+            "shares": last.shares.astype("<f8").tobytes(),
+            "spans": [
+                [
+                    lag,
+                    known.lag,
+                    known.covariance[upper].astype("<f8").tobytes(),
+                    [[i.ratio, i.lag] for i in (known.mean, known.missing, known.type_errors)],
+                ]
+                for lag, known in self.spans
+            ],
         }
 
     @classmethod
-    def from_state(cls, state: dict[str, Any]) -> LongRun:
+    def from_state(cls, state: dict[str, Any]) -> Dependence:
         """Read what :meth:`to_state` gave."""
         shares = np.frombuffer(state["shares"], "<f8").astype(np.float64)
-        covariance = np.zeros((shares.size, shares.size))
         rows, columns = np.triu_indices(shares.size)
-        upper = np.frombuffer(state["covariance"], "<f8")
-        covariance[rows, columns] = upper
-        covariance[columns, rows] = upper
-        inflation = {name: Inflation(float(ratio), int(lag)) for name, (ratio, lag) in state["inflation"].items()}
-        return cls(
-            block_rows=int(state["block_rows"]),
-            n_blocks=int(state["n_blocks"]),
-            lag=int(state["lag"]),
-            shares=shares,
-            covariance=covariance,
-            mean=inflation["mean"],
-            missing=inflation["missing"],
-            type_errors=inflation["type_errors"],
-        )
+        spans = []
+        for span, lag, packed, inflations in state["spans"]:
+            covariance = np.zeros((shares.size, shares.size))
+            upper = np.frombuffer(packed, "<f8")
+            covariance[rows, columns] = upper
+            covariance[columns, rows] = upper
+            mean, missing, type_errors = (Inflation(float(ratio), int(of)) for ratio, of in inflations)
+            known = LongRun(
+                block_rows=int(state["block_rows"]),
+                n_blocks=int(state["n_blocks"]),
+                lag=int(lag),
+                shares=shares,
+                covariance=covariance,
+                mean=mean,
+                missing=missing,
+                type_errors=type_errors,
+            )
+            spans.append((int(span), known))
+        return cls(spans=tuple(spans))
+
+
+def _mixed(like: LongRun, parts: Sequence[LongRun], weights: Sequence[float]) -> LongRun:
+    """Weighted mean, with the lags of one of them."""
+    pairs = list(zip(weights, parts, strict=True))
+    return replace(
+        like,
+        covariance=sum((w * p.covariance for w, p in pairs), start=np.zeros_like(like.covariance)),
+        mean=replace(like.mean, ratio=sum(w * p.mean.ratio for w, p in pairs)),
+        missing=replace(like.missing, ratio=sum(w * p.missing.ratio for w, p in pairs)),
+        type_errors=replace(like.type_errors, ratio=sum(w * p.type_errors.ratio for w, p in pairs)),
+    )

@@ -12,7 +12,7 @@ from scipy import signal
 from stream_gov.reference import ProfileBuilder, ReferenceProfile, RowBatch, build_profile
 from stream_gov.reference.block_counts import MAX_BLOCKS, BlockCounts
 from stream_gov.reference.long_run import andrews_bandwidth, bartlett
-from stream_gov.summaries import MAX_LONG_RUN_CELLS, LongRun, PaneLayout, n_cells_of, pooled_cells
+from stream_gov.summaries import MAX_LONG_RUN_CELLS, Dependence, PaneLayout, n_cells_of, pooled_cells
 
 
 def autoregression(rng: np.random.Generator, rho: float, n: int) -> np.ndarray:
@@ -61,7 +61,7 @@ def test_the_mean_and_the_cells_have_the_long_run_variance_of_the_process(rho):
     # 10 references of 100,000 rows: the standard error of the mean ratio is below 5 %; 20 % are 4 of them
     rng, means, cells = np.random.default_rng(2), [], []
     for _ in range(10):
-        known = build([in_order({"x": autoregression(rng, rho, 100_000)}, 100_000)]).long_run["x"]
+        known = build([in_order({"x": autoregression(rng, rho, 100_000)}, 100_000)]).long_run["x"].long_run
         means.append(known.mean.ratio)
         below = np.arange(10) < 5  # the share of values below the median
         cells.append(below @ known.covariance @ below)
@@ -75,7 +75,7 @@ def test_the_mean_and_the_cells_have_the_long_run_variance_of_the_process(rho):
 def test_independent_rows_have_the_covariance_of_a_multinomial():
     rng, n = np.random.default_rng(3), 200_000
     colors = rng.choice(["a", "b", "c"], n, p=[0.7, 0.2, 0.1]).tolist()
-    known = build([in_order({"color": colors}, n)]).long_run["color"]
+    known = build([in_order({"color": colors}, n)]).long_run["color"].long_run
 
     expected = np.diag(known.shares) - np.outer(known.shares, known.shares)
     np.testing.assert_allclose(known.shares, [0.7, 0.2, 0.1, 0.0], atol=0.01)
@@ -87,7 +87,7 @@ def test_missing_values_that_come_in_spells_are_inflated():
     rng, n = np.random.default_rng(4), 100_000
     spells = np.repeat(rng.random(n // 100) < 0.1, 100)  # 100 rows each: a variance 100 times that of single ones
     x = np.where(spells, np.nan, rng.normal(size=n))
-    known = build([in_order({"x": x}, n)]).long_run["x"]
+    known = build([in_order({"x": x}, n)]).long_run["x"].long_run
 
     assert known.missing.ratio == pytest.approx(100, rel=0.25)
     assert (known.type_errors.ratio, known.mean.ratio) == (1.0, pytest.approx(1, rel=0.25))
@@ -162,7 +162,7 @@ def test_a_profile_is_the_same_whatever_the_batches():
     assert {c: k.to_state() for c, k in whole.long_run.items()} == {c: k.to_state() for c, k in parts.long_run.items()}
     again = ReferenceProfile.from_bytes(whole.to_bytes())
     assert {c: k.to_state() for c, k in whole.long_run.items()} == {c: k.to_state() for c, k in again.long_run.items()}
-    np.testing.assert_array_equal(again.long_run["x"].covariance, again.long_run["x"].covariance.T)
+    np.testing.assert_array_equal(again.long_run["x"].long_run.covariance, again.long_run["x"].long_run.covariance.T)
 
 
 def test_rows_without_an_order_of_time_give_a_warning_and_no_covariance():
@@ -205,16 +205,43 @@ def test_a_covariance_of_another_column_is_refused():
     with pytest.raises(ValueError, match="the long-run covariance of 'x' is of 3 cells"):
         ReferenceProfile(**{**given, "long_run": swapped})
     known = profile.long_run["s"]
-    assert n_cells_of(profile.layout.columns["s"]) == 3
+    state, n_cells = known.to_state(), n_cells_of(profile.layout.columns["s"])
+    lag, of_cells, _, inflations = state["spans"][-1]
+    assert n_cells == 3
     with pytest.raises(ValueError, match="must be a finite 3 x 3 matrix"):
-        LongRun.from_state({**known.to_state(), "covariance": np.full(6, np.nan).tobytes()})
+        Dependence.from_state({**state, "spans": [[lag, of_cells, np.full(6, np.nan).tobytes(), inflations]]})
     with pytest.raises(ValueError, match="lag -1"):
-        LongRun.from_state({**known.to_state(), "lag": -1})
+        Dependence.from_state({**state, "spans": [[lag, -1, state["spans"][-1][2], inflations]]})
+    with pytest.raises(ValueError, match=r"by rising lag.* got lags \[\]"):
+        Dependence.from_state({**state, "spans": []})
+
+
+def test_a_short_window_has_the_covariance_of_its_own_length():
+    rng, n = np.random.default_rng(9), 100_000
+    x = autoregression(rng, 0.98, n)
+    known = build([in_order({"x": x}, n)]).long_run["x"]
+    lags = [lag for lag, _ in known.spans]
+    assert lags[:4] == [0, 1, 3, 7]
+    assert lags[-1] == known.long_run.lag
+
+    # variance of the mean of n rows of the autoregression, times n
+    def exact(size):
+        j = np.arange(1, size)
+        return 1 + 2 * ((1 - j / size) * 0.98**j).sum()
+
+    for size in (50, 100, 150, 200, 336, 400):
+        short = known.of_window(size, 10**12)
+        assert short.mean.ratio == pytest.approx(exact(size), rel=0.15)
+        assert short.degrees > known.long_run.degrees
+    assert known.of_window(100_000, 20_000) is known.long_run
+    half = known.of_window(200, 200)
+    whole = known.of_window(200, 10**12)
+    np.testing.assert_allclose(half.covariance, (whole.covariance + known.long_run.covariance) / 2, rtol=1e-6)
 
 
 def test_cumulative_inflation_is_the_largest_over_the_edges():
     rng = np.random.default_rng(8)
-    known = build([in_order({"x": autoregression(rng, 0.9, 50_000)}, 50_000)]).long_run["x"]
+    known = build([in_order({"x": autoregression(rng, 0.9, 50_000)}, 50_000)]).long_run["x"].long_run
     by_hand = []
     for k in range(1, 10):
         below = np.arange(10) < k

@@ -93,7 +93,7 @@ def verdicts(rho, n, check, column, *, index=0.0, runs=N_REFERENCES, windows=WIN
                 summary(profile, column, chosen, n_missing),
                 check,
                 1,
-                long_run=profile.long_run[column],
+                dependence=profile.long_run[column],
             )
             assert decision.calibration == "long_run"
             found.append(decision.verdict is Verdict.DRIFT)
@@ -173,7 +173,7 @@ def test_never_less_conservative_than_independent_draws(profile, statistic):
             window = summary(profile, column, chosen, 70)
             for check in (Check(statistic=statistic, tolerance=0.05), Check(statistic=statistic, tolerance=0.0)):
                 both = [
-                    decide(STATISTICS[statistic], before, window, check, 1, long_run=known)
+                    decide(STATISTICS[statistic], before, window, check, 1, dependence=known)
                     for known in (profile.long_run[column], None)
                 ]
                 assert both[0].p_value >= both[1].p_value
@@ -191,7 +191,7 @@ def test_classic_rules_do_not_heed_the_dependence(profile, check):
     before = profile.segments[""].columns["x"]
     window = summary(profile, "x", np.random.default_rng(15).normal(0.2, 1, 500))
     both = [
-        decide(STATISTICS["psi"], before, window, check, 1, long_run=known) for known in (profile.long_run["x"], None)
+        decide(STATISTICS["psi"], before, window, check, 1, dependence=known) for known in (profile.long_run["x"], None)
     ]
     assert both[0] == both[1]
     assert both[0].calibration == ""
@@ -261,7 +261,7 @@ def test_many_categories_are_pooled():
         {"c": [f"c{i}" for i in rng.choice(301, 20_000, p=shares).tolist()]}, 20_000, times_ms=np.arange(20_000)
     )
     built = build_profile(lambda: [rows], ProfileBuilder(), name="r", revision=1, model="m", source="", created_ms=0)
-    known, before = built.long_run["c"], built.segments[""].columns["c"].cell_counts()
+    known, before = built.long_run["c"].long_run, built.segments[""].columns["c"].cell_counts()
 
     assert known.shares.size == 33
     assert before.size > 250
@@ -314,9 +314,9 @@ def test_a_reference_whose_blocks_are_all_alike_leaves_the_test_of_independent_d
     rows = RowBatch({"x": np.arange(5_000.0) % 50}, 5_000, times_ms=np.arange(5_000))
     built = build_profile(lambda: [rows], ProfileBuilder(), name="r", revision=1, model="m", source="", created_ms=0)
     before, known = built.segments[""].columns["x"], built.long_run["x"]
-    assert np.abs(known.covariance).max() < 1e-9
+    assert np.abs(known.long_run.covariance).max() < 1e-9
     window = summary(built, "x", np.arange(500.0) % 25)
     check = Check(statistic="psi", tolerance=0.1)
-    found = decide(STATISTICS["psi"], before, window, check, 1, long_run=known)
+    found = decide(STATISTICS["psi"], before, window, check, 1, dependence=known)
     assert found.verdict is Verdict.DRIFT
     assert found.p_value == decide(STATISTICS["psi"], before, window, check, 1).p_value
