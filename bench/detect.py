@@ -32,7 +32,9 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=500, help="in one pane record")
     options = parser.parse_args()
     rng = np.random.default_rng(1)
-    rows = RowBatch({f"x{i}": rng.normal(size=20_000) for i in range(options.columns)}, 20_000, times_ms=np.arange(20_000))
+    rows = RowBatch(
+        {f"x{i}": rng.normal(size=20_000) for i in range(options.columns)}, 20_000, times_ms=np.arange(20_000)
+    )
     monitors, profiles = [], []
     for m in range(options.models):
         monitor = Monitor.from_yaml(
@@ -41,7 +43,13 @@ def main() -> None:
         monitors.append(monitor)
         if m == 0:
             profile = build_profile(
-                lambda: [rows], ProfileBuilder.for_monitor(monitor), name="m0", revision=1, model="m0", source="bench", created_ms=0
+                lambda: [rows],
+                ProfileBuilder.for_monitor(monitor),
+                name="m0",
+                revision=1,
+                model="m0",
+                source="bench",
+                created_ms=0,
             )
         profiles.append(profile)
     catalog = StaticCatalog(monitors)
@@ -64,7 +72,19 @@ def main() -> None:
         for source in range(SOURCES):
             for m in range(options.models):
                 record = PaneRecord(
-                    f"m{m}", "1", "", f"m{m}@1", start, PANE_MS, "events", source, p, p + 1, options.events, 0, packed[(m + p) % 16]
+                    f"m{m}",
+                    "1",
+                    "",
+                    f"m{m}@1",
+                    start,
+                    PANE_MS,
+                    "events",
+                    source,
+                    p,
+                    p + 1,
+                    options.events,
+                    0,
+                    packed[(m + p) % 16],
                 )
                 step = detector.step(state, decode_record(encode_record(record)))
                 table.update(step.updates)
