@@ -94,7 +94,7 @@ def judge_window(
                     mine,
                     check,
                     monitor.min_events,
-                    dependence=profile.long_run.get(column),
+                    dependence=profile.long_run.get(column) if monitor.calibration == "long_run" else None,
                 )
                 results.append(_result(monitor, window, reference_id, column, check, decision))
     details: dict[str, str] = {}
