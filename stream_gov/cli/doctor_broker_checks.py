@@ -41,14 +41,18 @@ def check_broker(settings: Settings) -> tuple[Cluster | None, list[Finding]]:
     except StreamGovError as err:
         problem, _, remedy = str(err).rpartition("; ")
         return None, [Finding("broker", Level.PROBLEM, problem or str(err), remedy)]
-    kind = "the embedded broker" if cluster.embedded else f"Kafka, cluster {cluster.id}, {cluster.n_brokers} brokers"
+    kind = (
+        "the embedded broker"
+        if cluster.embedded
+        else f"Kafka, cluster {cluster.id}, {_count(cluster.n_brokers, 'broker')}"
+    )
     found = [Finding("broker", Level.OK, f"{settings.bootstrap} answers: {kind}")]
     if not cluster.embedded and cluster.n_brokers < settings.topics.replication:
         found.append(
             Finding(
                 "broker",
                 Level.PROBLEM,
-                f"topics.replication is {settings.topics.replication}, and there are {cluster.n_brokers} brokers",
+                f"topics.replication is {settings.topics.replication}, and there is {_count(cluster.n_brokers, 'broker')}",
                 "start more brokers, or lower topics.replication",
             )
         )
@@ -64,21 +68,30 @@ def check_topics(settings: Settings, cluster: Cluster) -> Iterator[Finding]:
             "topics", Level.PROBLEM, str(err), "see that the broker is healthy and that this user may look at topics"
         )
         return
+    missing = [f.spec.name for f in findings if f.state == "missing"]
+    if missing:
+        what = (
+            f"the topic {missing[0]} is missing" if len(missing) == 1 else f"topics are missing: {', '.join(missing)}"
+        )
+        yield Finding(
+            "topics",
+            Level.PROBLEM,
+            what,
+            "start `stream-gov ingest` and `stream-gov detect`, which create them; or mend the names in the setting `topics`",
+        )
     for finding in findings:
-        name, role = finding.spec.name, finding.spec.role
-        if finding.state == "missing":
-            yield Finding(
-                "topics",
-                Level.PROBLEM,
-                f"the topic {name} ({role}) is missing",
-                "start `stream-gov ingest` and `stream-gov detect`, which create it; or mend its name in the setting `topics`",
-            )
         for difference in finding.differences:
             problem, _, remedy = difference.rpartition("; ")
-            yield Finding("topics", Level.WARNING, f"the topic {name}: {problem or difference}", remedy)
+            yield Finding("topics", Level.WARNING, f"the topic {finding.spec.name}: {problem or difference}", remedy)
     good = [f for f in findings if f.state != "missing" and not f.differences]
     if good:
-        yield Finding("topics", Level.OK, ", ".join(f"{f.spec.name} ({f.partitions} partitions)" for f in good))
+        yield Finding(
+            "topics", Level.OK, ", ".join(f"{f.spec.name} ({_count(f.partitions, 'partition')})" for f in good)
+        )
+
+
+def _count(n: int, what: str) -> str:
+    return f"{n} {what}" + ("" if n == 1 else "s")
 
 
 def check_catalog(settings: Settings, state: StateDirectory) -> Iterator[Finding]:

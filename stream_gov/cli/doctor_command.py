@@ -80,8 +80,9 @@ def _look_at_broker(settings: Settings) -> Iterator[Finding]:
         return
     topics = list(checks.check_topics(settings, cluster))
     yield from topics
-    catalog_topics = {settings.topics.name("monitors"), settings.topics.name("references")}
-    if not any(name in f.text for f in topics if "is missing" in f.text for name in catalog_topics):
+    needed = (settings.topics.name("monitors"), settings.topics.name("references"))
+    missing = " ".join(f.text for f in topics if "missing" in f.text)
+    if not any(name in missing for name in needed):
         yield from checks.check_catalog(settings, state_of(settings))
 
 

@@ -86,10 +86,13 @@ def state_of(settings: Settings) -> StateDirectory:
 
 def find_broker(settings: Settings) -> Settings | None:
     """Fill in the broker: that of the settings, else the embedded one of a running `stream-gov up`; None if there is neither."""
-    if settings.bootstrap:
-        return settings
-    running = state_of(settings).running_broker()
-    return None if running is None else settings.model_copy(update={"bootstrap": running.bootstrap})
+    if not settings.bootstrap:
+        running = state_of(settings).running_broker()
+        if running is None:
+            return None
+        settings = settings.model_copy(update={"bootstrap": running.bootstrap})
+    log_to_stderr(settings, least="warning")  # what talks to the broker logs; a worker says more than a warning
+    return settings
 
 
 def with_broker(settings: Settings) -> Settings:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import faust
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaException, TopicPartition
@@ -48,6 +48,7 @@ class _Recovery(Recovery):
         """
         self.app.consumer.stop_flow()
         self.app.flow_control.suspend()
+        await cast(_App, self.app).before_records(self.app.consumer.assignment())
         await super().on_recovery_completed(generation_id)
 
 
@@ -60,6 +61,9 @@ class _TableManager(TableManager):
 
 
 class _App(faust.App):
+    before_records: Callable[[set[TP]], Awaitable[None]]
+    """Called with the assignment when the tables are restored, before the first record."""
+
     def _create_directories(self) -> None:
         """Make none: a table in memory keeps nothing in files."""
 
@@ -68,7 +72,7 @@ class _App(faust.App):
 class DetectApp:
     """A Faust application and what belongs to it."""
 
-    app: faust.App
+    app: _App
     processor: DetectProcessor
     table: Any
     """Faust's table, which the changelog restores."""
@@ -200,6 +204,8 @@ def _add_agent(detect_app: DetectApp, summaries: Any, metrics: DetectMetrics, pa
         async for event in stream.noack().events():
             message = event.message
             try:
+                if detect_app.failure is not None:
+                    raise detect_app.failure
                 lost = detect_app.skipped.check(message.partition, message.offset)
                 if lost:
                     metrics.lost.inc(lost)
@@ -233,8 +239,7 @@ def _follow_assignment(detect_app: DetectApp, settings: Settings, session_s: flo
             detect_app.positions.pop(partition, None)
         await detect_app.processor.give_up(partitions, wait_s=session_s / 2)
 
-    async def on_assigned(_: Any, /, *args: Any, signal: Any = None, **__: Any) -> None:
-        (assigned,) = args
+    async def before_records(assigned: set[TP]) -> None:
         partitions = {tp.partition for tp in assigned if tp.topic == topic}
         detect_app.processor.keep_only(partitions)
         look_up = functools.partial(_committed, settings, topic, sorted(partitions))
@@ -246,9 +251,8 @@ def _follow_assignment(detect_app: DetectApp, settings: Settings, session_s: flo
         detect_app.skipped.begin(positions, functools.partial(_first_offset, settings, topic))
         get_logger("detect").info("partitions assigned", partitions=sorted(partitions))
 
-    # Kept by the application: signals hold their receivers weakly.
     detect_app.app.on_partitions_revoked.connect(on_revoked, weak=False)
-    detect_app.app.on_partitions_assigned.connect(on_assigned, weak=False)
+    detect_app.app.before_records = before_records
 
 
 def _committed(settings: Settings, topic: str, partitions: Sequence[int]) -> dict[int, int]:

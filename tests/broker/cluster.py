@@ -22,6 +22,8 @@ from stream_gov.runtime.topics import ensure_topics
 from stream_gov.settings import Settings, TopicSettings
 
 DEADLINE_S = 45.0
+_QUICK = {"session.timeout.ms": "3000", "heartbeat.interval.ms": "200"}
+"""A group of the embedded broker waits for every member that has left without a word; a Kafka allows no less than six seconds."""
 _numbers = itertools.count()
 T = TypeVar("T")
 
@@ -42,16 +44,18 @@ class TestCluster:
 
     __test__ = False
 
-    def __init__(self, bootstrap: str, **settings: Any) -> None:
-        name = f"t{os.getpid()}-{next(_numbers)}"
+    def __init__(self, bootstrap: str, *, n_partitions: int = 4, **settings: Any) -> None:
+        # The time too: a Kafka that stands for long may know the number of this process from another run.
+        embedded = wait_for_broker(Settings(bootstrap=bootstrap), "test", give_up_after_s=10).embedded
+        self.n_partitions = n_partitions
+        name = f"t{os.getpid()}-{time.time_ns() % 10**9}-{next(_numbers)}"
         self.settings = Settings(
             bootstrap=bootstrap,
             group=name,
-            topics=TopicSettings(prefix=f"{name}.", partitions=4),
+            topics=TopicSettings(prefix=f"{name}.", partitions=n_partitions),
             cut_interval="200ms",
             metrics_port=0,
-            kafka={"session.timeout.ms": "3000", "heartbeat.interval.ms": "200"},
-            **settings,
+            **{"kafka": _QUICK if embedded else {}} | settings,
         )
         self.producer = Producer(
             {"bootstrap.servers": bootstrap, "linger.ms": 1, "log_level": 0, "partitioner": "murmur2_random"}
@@ -109,26 +113,33 @@ class TestCluster:
     # --- out -----------------------------------------------------------------------------------------------------------------------
 
     def reader(self, role: str) -> Callable[[], list[Message]]:
-        """Return a function that gives all messages of a topic so far."""
+        """Return a function that gives all messages a topic holds at the time of the call."""
+        topic = self.topic(role)
         consumer = Consumer(
             {
                 "bootstrap.servers": self.settings.bootstrap,
                 "group.id": f"{self.settings.group}.reader",
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
+                "fetch.wait.max.ms": 20,
                 "log_level": 0,
             }
         )
         self._readers.append(consumer)
-        partitions = consumer.list_topics(self.topic(role), timeout=10).topics[self.topic(role)].partitions
-        consumer.assign([TopicPartition(self.topic(role), p, OFFSET_BEGINNING) for p in partitions])
+        partitions = sorted(consumer.list_topics(topic, timeout=10).topics[topic].partitions)
+        consumer.assign([TopicPartition(topic, p, OFFSET_BEGINNING) for p in partitions])
         seen: list[Message] = []
+        position = dict.fromkeys(partitions, 0)
 
         def read() -> list[Message]:
-            while batch := consumer.consume(1000, 0.05):
-                for message in batch:
+            ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in partitions}
+            deadline = time.monotonic() + 20
+            while any(position[p] < end for p, end in ends.items()):
+                assert time.monotonic() < deadline, f"{topic} cannot be read to its end: {position} of {ends}"
+                for message in consumer.consume(1000, 0.05):
                     assert message.error() is None, message.error()
                     seen.append(message)
+                    position[message.partition() or 0] = (message.offset() or 0) + 1
             return seen
 
         return read
@@ -168,6 +179,20 @@ class TestCluster:
             ]
         finally:
             consumer.close()
+
+    def environment(self, **more: str) -> dict[str, str]:
+        """Environment in which a worker process works on this test's topics."""
+        ours = {
+            "STREAM_GOV_BOOTSTRAP": self.settings.bootstrap,
+            "STREAM_GOV_GROUP": self.settings.group,
+            "STREAM_GOV_TOPICS__PREFIX": self.settings.topics.prefix,
+            "STREAM_GOV_TOPICS__PARTITIONS": str(self.n_partitions),
+            "STREAM_GOV_CUT_INTERVAL": "200ms",
+            "STREAM_GOV_METRICS_PORT": "0",
+            "STREAM_GOV_KAFKA": json.dumps(self.settings.kafka),
+            "PYTHONUNBUFFERED": "1",
+        }
+        return os.environ | ours | more
 
     # --- workers -------------------------------------------------------------------------------------------------------------------
 

@@ -47,7 +47,8 @@ def as_json(items: Iterator[Any]) -> list[dict[str, Any]]:
     return [json.loads(msgspec.json.encode(item)) for item in items]
 
 
-def test_live_results_and_alerts_equal_those_of_a_backtest(cluster: TestCluster) -> None:
+def test_live_results_and_alerts_equal_those_of_a_backtest(any_cluster: TestCluster) -> None:
+    cluster = any_cluster
     profile = profile_for(monitor())
     cluster.publish(monitor(), profiles=[profile])
     events = [e for hour in range(4) for e in hour_of_events(hour, shift=2.0 if hour in (1, 2) else 0.0)]
@@ -72,7 +73,8 @@ def test_live_results_and_alerts_equal_those_of_a_backtest(cluster: TestCluster)
     assert alerts()[0]["columns"] == ["x"]
 
 
-def test_the_state_survives_a_restart_of_the_worker(cluster: TestCluster) -> None:
+def test_the_state_survives_a_restart_of_the_worker(any_cluster: TestCluster) -> None:
+    cluster = any_cluster
     cluster.publish(monitor(), profiles=[profile_for(monitor())])
     metrics = cluster.json_reader("metrics")
     first, second = hour_of_events(0)[:150], hour_of_events(0)[150:]

@@ -4,6 +4,7 @@ import json
 from collections import Counter
 
 import pytest
+from structlog.testing import capture_logs
 
 from stream_gov.contracts import EndOfReplayRecord, PaneRecord, WatermarkRecord
 from stream_gov.runtime.ingest_worker import run_ingest
@@ -25,7 +26,8 @@ def event(number: int, time_ms: int, **fields: object) -> bytes:
     return json.dumps(content | fields).encode()
 
 
-def test_events_become_summaries_and_bad_ones_dead_letters(cluster: TestCluster) -> None:
+def test_events_become_summaries_and_bad_ones_dead_letters(any_cluster: TestCluster) -> None:
+    cluster = any_cluster
     cluster.publish(monitor(), profiles=[profile_for(monitor())])
     good = [event(i, T0 + i * 1000) for i in range(5_000)]
     bad = [b"{", b'{"model": "shop"}', event(1, T0, model="unknown"), b"\xff\xfe", event(2, T0 // 1000)]
@@ -136,7 +138,8 @@ def test_a_replay_mark_goes_to_the_detector_behind_the_events_before_it(cluster:
     ]
 
 
-def test_two_workers_share_the_partitions_and_count_everything_once(cluster: TestCluster) -> None:
+def test_two_workers_share_the_partitions_and_count_everything_once(any_cluster: TestCluster) -> None:
+    cluster = any_cluster
     cluster.publish(monitor(), profiles=[profile_for(monitor())])
     records = cluster.record_reader()
 
@@ -151,14 +154,24 @@ def test_two_workers_share_the_partitions_and_count_everything_once(cluster: Tes
                     total += record.n_events
         return total
 
+    def handed_over() -> bool:
+        return sum(line["event"] == "partitions taken over" for line in lines) >= 2
+
     sent = 0
-    with cluster.running(run_ingest):
-        sent += cluster.send(event(i, T0) for i in range(3_000))
+
+    def send(n: int) -> None:
+        nonlocal sent
+        sent += cluster.send(event(i, T0) for i in range(n))
+
+    with capture_logs() as lines, cluster.running(run_ingest):
+        send(3_000)
         wait_until(lambda: counted() == sent, "all counted by the first")
         with cluster.running(run_ingest):
-            for _ in range(20):
-                sent += cluster.send(event(i, T0) for i in range(500))
+            while not handed_over():
+                send(100)
+                wait_until(lambda: counted() == sent or handed_over(), "counted while the group rebalances")
+            send(3_000)
             wait_until(lambda: counted() == sent, "all counted by both")
-        sent += cluster.send(event(i, T0) for i in range(500))
+        send(500)
         wait_until(lambda: counted() == sent, "all counted by the one that stayed")
     assert cluster.committed("ingest", "events") == [(end, "") for end in cluster.ends("events")]
