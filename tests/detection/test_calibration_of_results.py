@@ -14,6 +14,7 @@ model: shop
 reference: base
 window: {size: 1h}
 min_events: 20
+calibration: long_run
 checks:
   - {statistic: psi, tolerance: 0.1}
   - {statistic: l_infinity, threshold: 0.5}
