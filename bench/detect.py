@@ -32,7 +32,9 @@ def main() -> None:
     parser.add_argument("--events", type=int, default=500, help="in one pane record")
     options = parser.parse_args()
     rng = np.random.default_rng(1)
-    rows = RowBatch({f"x{i}": rng.normal(size=20_000) for i in range(options.columns)}, n_rows=20_000)
+    rows = RowBatch(
+        {f"x{i}": rng.normal(size=20_000) for i in range(options.columns)}, 20_000, times_ms=np.arange(20_000)
+    )
     monitors, profiles = [], []
     for m in range(options.models):
         monitor = Monitor.from_yaml(

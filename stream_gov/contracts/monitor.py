@@ -238,6 +238,8 @@ class Monitor(_Strict):
     """Fewer valid values in a window (or in the reference): `insufficient`."""
     covariance: bool = False
     """Keep the joint covariance of the numeric columns in every pane."""
+    calibration: Literal["independent", "long_run"] = "independent"
+    """What calibrated checks take the values of a column for: independent draws, or as dependent as the reference shows them."""
     checks: tuple[Check, ...] = Field(default_factory=_default_checks)
     alerts: AlertPolicy = AlertPolicy()
 

@@ -67,6 +67,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Chance of a false alarm in this test, where the rule is `calibrated` or `p_value`."""
     tolerance: float | None = None
     """Distance that counts as no drift, where the rule is `calibrated`."""
+    calibration: str = ""
+    """What the rule `calibrated` rests on: `long_run`, the dependence of events that the reference shows, or `independent`; otherwise empty."""
     n_reference: int
     """Sample size of the reference that the statistic used."""
     n_window: int

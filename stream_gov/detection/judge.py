@@ -88,7 +88,14 @@ def judge_window(
         for check in monitor.checks_of(column):
             statistic = STATISTICS[check.statistic]
             if statistic.applies_to(mine.kind):
-                decision = decide(statistic, reference.columns[column], mine, check, monitor.min_events)
+                decision = decide(
+                    statistic,
+                    reference.columns[column],
+                    mine,
+                    check,
+                    monitor.min_events,
+                    dependence=profile.long_run.get(column) if monitor.calibration == "long_run" else None,
+                )
                 results.append(_result(monitor, window, reference_id, column, check, decision))
     details: dict[str, str] = {}
     for check in monitor.model_checks():
@@ -158,6 +165,7 @@ def _result(
         n_reference=decision.n_reference,
         n_window=decision.n_window,
         verdict=decision.verdict,
+        calibration=decision.calibration,
         reason=decision.reason,
         reference=reference_id,
         events=window.events,

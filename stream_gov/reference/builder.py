@@ -11,10 +11,12 @@ import numpy as np
 import stream_gov
 from stream_gov.contracts import ColumnSelection, DataError, Monitor
 from stream_gov.contracts.unknown_keys import nearest
+from stream_gov.reference.block_counts import BlockCounts
 from stream_gov.reference.column_scan import ColumnScan
 from stream_gov.reference.counting import count_rows
 from stream_gov.reference.data_hash import DataHash
 from stream_gov.reference.layouts import choose_layout
+from stream_gov.reference.long_run import dependence_of
 from stream_gov.reference.profile import ReferenceProfile, profile_id
 from stream_gov.reference.row_sample import RowSample
 from stream_gov.reference.rows import Rechunker, RowBatch, as_numbers
@@ -90,6 +92,7 @@ class ProfileBuilder:
         self._warnings: list[str] = []
         self._segmenter = Segmenter(self._segments, frozenset())
         self._panes: dict[str, PaneSummary] = {}
+        self._blocks = BlockCounts(PaneLayout("", {}))
 
     @classmethod
     def for_monitor(cls, monitor: Monitor) -> ProfileBuilder:
@@ -168,6 +171,7 @@ class ProfileBuilder:
         self._layout = PaneLayout("", columns, covariance=self._covariance)
         self._segmenter = Segmenter(self._segments, self._segment_scan.most_frequent(self._max_segments))
         self._panes = {"": PaneSummary(self._layout)}
+        self._blocks = BlockCounts(self._layout)
         self._sample = RowSample()  # free its memory
         return self._layout
 
@@ -190,6 +194,7 @@ class ProfileBuilder:
         if not batch.n_rows:
             return
         count_rows(self._panes[""], batch)
+        self._blocks.update(batch)
         for name, rows in self._segmenter.rows_of(batch).items():
             pane = self._panes.get(name)
             if pane is None:
@@ -232,6 +237,9 @@ class ProfileBuilder:
                 "build the reference again from a file that nobody writes to"
             )
             raise DataError(msg)
+        version = self._version() if version is None else version
+        long_run = dependence_of(self._blocks, everything)
+        warnings = [*self._warnings, *_warnings_of(self._blocks, [c for c in base.columns if c not in long_run])]
         layout = replace(base, id=profile_id(name, revision))
         for pane in self._panes.values():
             pane.layout = layout
@@ -239,7 +247,7 @@ class ProfileBuilder:
             name=name,
             revision=revision,
             model=model,
-            version=self._version() if version is None else version,
+            version=version,
             layout=layout,
             segments={segment: self._panes[segment] for segment in sorted(self._panes)},
             segment_columns=self._segments,
@@ -253,7 +261,8 @@ class ProfileBuilder:
             last_ms=self._last_ms,
             column_types={column: cells.kind for column, cells in layout.columns.items()},
             ignored=dict(self._ignored),
-            warnings=tuple(self._warnings),
+            long_run=long_run,
+            warnings=tuple(warnings),
             stream_gov_version=stream_gov.__version__,
         )
 
@@ -272,6 +281,26 @@ class ProfileBuilder:
     def warnings(self) -> tuple[str, ...]:
         """What is doubtful about the data; known after the first pass."""
         return tuple(self._warnings)
+
+
+def _warnings_of(blocks: BlockCounts, unknown: list[str]) -> list[str]:
+    """Say which columns have no long-run covariance, why, and what follows from it."""
+    if not unknown:
+        return []
+    what = (
+        "every column"
+        if blocks.why_not or len(unknown) > 5
+        else f"the column{'s' * (len(unknown) > 1)} {', '.join(unknown)}"
+    )
+    why = (
+        f"the rows {blocks.why_not}; name the column of event times and sort the rows by it"
+        if blocks.why_not
+        else f"{blocks.n_rows} rows are too few; build the reference from more"
+    )
+    return [
+        f"tests of {what} take the values for independent draws, and raise more false alarms than their level where each value "
+        f"depends on those before it: how strongly they depend is not known, because {why}"
+    ]
 
 
 def build_profile(

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from stream_gov.contracts import UnreadableProfileError, UnreadableRecordError
-from stream_gov.summaries import ColumnSketch, PaneLayout, PaneSummary
+from stream_gov.summaries import ColumnSketch, Dependence, PaneLayout, PaneSummary, n_cells_of, pooled_cells
 
 __all__ = ["PROFILE_FORMAT", "ReferenceProfile", "profile_id", "split_profile_id"]
 
@@ -94,6 +94,8 @@ class ReferenceProfile:
     """By column: numeric, categorical or boolean."""
     ignored: dict[str, str] = field(default_factory=dict)
     """Columns of the rows that are not watched, with the reason; they are not new when they come in events."""
+    long_run: dict[str, Dependence] = field(default_factory=dict)
+    """By column: how strongly its rows depend on those before them. Without the columns, or all, where that is not known; see `warnings`."""
     warnings: tuple[str, ...] = ()
     """What the builder found doubtful, each naming its column and a remedy."""
     stream_gov_version: str = ""
@@ -114,6 +116,12 @@ class ReferenceProfile:
         if "" not in self.segments:
             msg = f'profile {self.id!r} lacks the segment "" of all rows; it has {sorted(self.segments)}'
             raise ValueError(msg)
+        for column, known in self.long_run.items():
+            cells = self.layout.columns.get(column)
+            n_cells = int(pooled_cells(n_cells_of(cells), kind=cells.kind).max()) + 1 if cells is not None else 0
+            if known.long_run.shares.size != n_cells:
+                msg = f"the long-run covariance of {column!r} is of {known.long_run.shares.size} cells, the column of profile {self.id!r} has {n_cells}"
+                raise ValueError(msg)
 
     @property
     def id(self) -> str:
@@ -147,6 +155,9 @@ class ReferenceProfile:
                 "column_types": self.column_types,
                 "ignored": self.ignored,
                 "warnings": list(self.warnings),
+                **(
+                    {"long_run": [[c, known.to_state()] for c, known in self.long_run.items()]} if self.long_run else {}
+                ),
                 "stream_gov_version": self.stream_gov_version,
             }
         )
@@ -213,6 +224,7 @@ class ReferenceProfile:
             column_types=rest.pop("column_types"),
             ignored=rest.pop("ignored"),
             warnings=tuple(rest.pop("warnings")),
+            long_run={column: Dependence.from_state(state) for column, state in rest.pop("long_run", ())},
             stream_gov_version=rest.pop("stream_gov_version"),
             extensions=rest,
         )

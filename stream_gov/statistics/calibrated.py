@@ -18,7 +18,7 @@ the log ratio and whose square roots have one variance for every share:
 Small cells are grouped (`cell_groups`); what stays below 1 expected event, and the part of the window where the reference has nothing, are tested
 for a rise by the exact test of `share_rise`. Tests of the same window are put together by Bonferroni's inequality.
 
-This is the place where draws are taken to be independent. Where they are not, the law of `T` changes and nothing else.
+This is the place where draws are taken to be independent. Where they are not, the law of `T` changes and nothing else: see `calibrated_long_run`.
 """
 
 from __future__ import annotations
@@ -31,23 +31,13 @@ from scipy import special
 
 from stream_gov.statistics.cell_groups import group_cells
 from stream_gov.statistics.counts import paired_counts
+from stream_gov.statistics.crossing import CONTINUITY, LARGEST_LEFT_OUT, SMALLEST_TOLERANCE, crossing, freeman_tukey
 from stream_gov.statistics.divergences import JENSEN_SHANNON_NATS, PSI_NATS, Divergence
 from stream_gov.statistics.share_rise import rise_p_value
 
-__all__ = ["jensen_shannon_p_value", "psi_p_value"]
+__all__ = ["distance_in_nats", "jensen_shannon_p_value", "psi_p_value"]
 
 _Array = NDArray[np.float64]
-
-_CONTINUITY = 0.5
-"""Events added to every count. At level 0.001 five cells, four of which expect 8 events, fire 1.8 times as often as they should; with 0.375
-(Anscombe) 2.2 times, with 1 hardly ever, cells of 5 least of all."""
-
-_SMALLEST_TOLERANCE = 1e-12
-"""Below it (in nats) a tolerance is 0: no sample is large enough to tell, and the squares on the path to it would vanish."""
-
-_LARGEST_LEFT_OUT = 0.999
-_PATH_STEPS = 30
-_PATH_PRECISION = 1e-5
 
 
 def psi_p_value(expected: ArrayLike, observed: ArrayLike, *, tolerance: float = 0.0, ordered: bool = True) -> float:
@@ -134,8 +124,18 @@ def jensen_shannon_p_value(
     if tolerance > 1:
         msg = f"a Jensen-Shannon distance is at most 1, got a tolerance of {tolerance!r}"
         raise ValueError(msg)
-    nats = tolerance * tolerance * math.log(2)
-    return _divergence_p_value(expected, observed, JENSEN_SHANNON_NATS, nats, ordered=ordered)
+    return _divergence_p_value(expected, observed, JENSEN_SHANNON_NATS, distance_in_nats(tolerance), ordered=ordered)
+
+
+def distance_in_nats(distance: float) -> float:
+    """Jensen-Shannon divergence in nats of a Jensen-Shannon distance (base 2).
+
+    Examples
+    --------
+    >>> round(distance_in_nats(1.0), 6)
+    0.693147
+    """
+    return distance * distance * math.log(2)
 
 
 def _check_tolerance(tolerance: float) -> None:
@@ -151,7 +151,7 @@ def _divergence_p_value(
     m, n = float(e.sum()), float(o.sum())
     if m == 0 or n == 0:
         return math.nan
-    if tolerance < _SMALLEST_TOLERANCE:
+    if tolerance < SMALLEST_TOLERANCE:
         tolerance = 0.0
     present = e + o > 0
     if not present.all():
@@ -165,7 +165,7 @@ def _divergence_p_value(
     if groups.expected.size > 1:
         # By the chain rule the divergence of all cells is at least that of the grouped ones among themselves times their share.
         left_out = max(groups.left_expected / m, groups.left_observed / n)
-        within = tolerance / (1 - min(left_out, _LARGEST_LEFT_OUT))
+        within = tolerance / (1 - min(left_out, LARGEST_LEFT_OUT))
         p_values.append(_p_value_of_groups(groups.expected, groups.observed, divergence, within))
     empty = e == 0
     if empty.any():
@@ -189,51 +189,22 @@ def _p_value_of_groups(e: _Array, o: _Array, divergence: Divergence, tolerance: 
 
         rises = [rise_p_value(float(o[i]), n, float(e[i]), m, limit) for i in (0, 1)]
         return min(2 * min(rises), 1.0)
-    r = (e + _CONTINUITY) / (m + e.size * _CONTINUITY)
-    w = (o + _CONTINUITY) / (n + o.size * _CONTINUITY)
+    r = (e + CONTINUITY) / (m + e.size * CONTINUITY)
+    w = (o + CONTINUITY) / (n + o.size * CONTINUITY)
     effective_n = 1 / (1 / n + 1 / m)
-    statistic = effective_n * _freeman_tukey(w, r)
+    statistic = effective_n * freeman_tukey(w, r)
     if tolerance == 0:
         return float(special.chdtrc(e.size - 1, statistic))
     if divergence.value(w, r) <= tolerance:
         return 1.0
-    noncentrality, kappa = _crossing(w, r, n, m, divergence, tolerance)
+    at = crossing(w, r, divergence, tolerance)
+    noncentrality = effective_n * freeman_tukey(at.v, r)
+    variance = _variance_of_mean(at.by_v, at.v) / n + _variance_of_mean(at.by_r, r) / m
+    # sqrt(T) has variance 1, and grows along the path by sqrt(effective_n) * slope_of_root
+    kappa = max(math.sqrt(variance * effective_n) * at.slope_of_root(r) / at.slope, 1.0)
     root = math.sqrt(noncentrality)
     drawn = root + (math.sqrt(statistic) - root) / kappa
     return max(1.0 - float(special.chndtr(drawn * drawn, e.size - 1, noncentrality)), 0.0)
-
-
-def _freeman_tukey(w: _Array, r: _Array) -> float:
-    difference = np.sqrt(w) - np.sqrt(r)
-    return 4 * float(difference @ difference)
-
-
-def _crossing(
-    w: _Array, r: _Array, n: float, m: float, divergence: Divergence, tolerance: float
-) -> tuple[float, float]:
-    """Noncentrality and `kappa` where the path from `r` to `w` leaves the tolerance."""
-    effective_n = 1 / (1 / n + 1 / m)
-    log_r = np.log(r)
-    direction = np.log(w) - log_r
-    s = min(math.sqrt(tolerance / divergence.value(w, r)), 1.0)
-    for _ in range(
-        _PATH_STEPS
-    ):  # Newton's method; the divergence increases along the path, in three steps it is there as a rule
-        v = np.exp(log_r + s * direction)
-        v /= v.sum()
-        by_v, by_r = divergence.gradient(v, r)
-        tangent = v * (direction - float(v @ direction))
-        slope = float(by_v @ tangent)
-        error = divergence.value(v, r) - tolerance
-        if abs(error) <= _PATH_PRECISION * tolerance:
-            break
-        s = min(max(s - error / slope, s / 2), 1.0)
-    variance = _variance_of_mean(by_v, v) / n + _variance_of_mean(by_r, r) / m
-    length = _freeman_tukey(v, r)
-    noncentrality = effective_n * length
-    # by how much sqrt(T), whose variance is 1, grows along the path
-    slope_of_root = math.sqrt(effective_n / length) * 2 * float((1 - np.sqrt(r / v)) @ tangent)
-    return noncentrality, max(math.sqrt(variance) * slope_of_root / slope, 1.0)
 
 
 def _variance_of_mean(values: _Array, shares: _Array) -> float:

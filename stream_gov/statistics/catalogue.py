@@ -8,9 +8,17 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-from stream_gov.statistics.calibrated import jensen_shannon_p_value, psi_p_value
+from stream_gov.statistics.calibrated import distance_in_nats, jensen_shannon_p_value, psi_p_value
+from stream_gov.statistics.calibrated_long_run import (
+    long_run_ks_p_value,
+    long_run_mean_shift_p_value,
+    long_run_p_value,
+    long_run_share_p_value,
+    long_run_unseen_p_value,
+)
 from stream_gov.statistics.chi_squared import chi_squared, chi_squared_p_value
 from stream_gov.statistics.columns import missing_columns, new_columns
+from stream_gov.statistics.divergences import JENSEN_SHANNON_NATS, PSI_NATS, Divergence
 from stream_gov.statistics.jensen_shannon import jensen_shannon
 from stream_gov.statistics.kolmogorov_smirnov import ks_p_value, ks_statistic
 from stream_gov.statistics.l_infinity import l_infinity
@@ -20,7 +28,7 @@ from stream_gov.statistics.share_rise import share_rise_p_value
 from stream_gov.statistics.shares import missing_share, type_error_share, unseen_share, unseen_share_p_value
 from stream_gov.statistics.spread_shift import spread_shift, spread_shift_p_value
 from stream_gov.statistics.wasserstein import wasserstein
-from stream_gov.summaries import CategoricalSummary, ColumnSummary, NumericSummary, PaneSummary
+from stream_gov.summaries import CategoricalSummary, ColumnSummary, LongRun, NumericSummary, PaneSummary
 
 __all__ = ["STATISTICS", "Statistic"]
 
@@ -59,6 +67,8 @@ class Statistic:
     """(reference, window) -> p-value of "no change"; None if there is no sound test."""
     calibrated: Callable[[Any, Any, float], float] | None = None
     """(reference, window, tolerance) -> p-value of "the true distance is within the tolerance"; None if there is no sound test."""
+    long_run: Callable[[Any, Any, float, LongRun], float] | None = None
+    """The same where draws depend on the draws before them as the reference's long-run covariance says; the larger p-value counts."""
 
     def applies_to(self, kind: str) -> bool:
         """Tell whether it can be computed for a column of this kind (`numeric`, `categorical` or `boolean`)."""
@@ -91,6 +101,18 @@ def _psi_calibrated(reference: ColumnSummary, window: ColumnSummary, tolerance: 
     )
 
 
+def _long_run(
+    reference: ColumnSummary, window: ColumnSummary, divergence: Divergence, nats: float, long_run: LongRun
+) -> float:
+    return long_run_p_value(
+        reference.cell_counts(), window.cell_counts(), long_run, divergence, tolerance=nats, kind=reference.kind
+    )
+
+
+def _psi_long_run(reference: ColumnSummary, window: ColumnSummary, tolerance: float, long_run: LongRun) -> float:
+    return _long_run(reference, window, PSI_NATS, tolerance, long_run)
+
+
 def _psi_p_value(reference: ColumnSummary, window: ColumnSummary) -> float:
     return _psi_calibrated(reference, window, 0.0)
 
@@ -105,6 +127,12 @@ def _jensen_shannon_calibrated(reference: ColumnSummary, window: ColumnSummary, 
     )
 
 
+def _jensen_shannon_long_run(
+    reference: ColumnSummary, window: ColumnSummary, tolerance: float, long_run: LongRun
+) -> float:
+    return _long_run(reference, window, JENSEN_SHANNON_NATS, distance_in_nats(tolerance), long_run)
+
+
 def _jensen_shannon_p_value(reference: ColumnSummary, window: ColumnSummary) -> float:
     return _jensen_shannon_calibrated(reference, window, 0.0)
 
@@ -117,6 +145,12 @@ def _ks_calibrated(reference: NumericSummary, window: NumericSummary, tolerance:
     if not (reference.n_valid and window.n_valid):
         return math.nan
     return ks_p_value(_ks(reference, window), window.n_valid, reference.n_valid, tolerance=tolerance)
+
+
+def _ks_long_run(reference: NumericSummary, window: NumericSummary, tolerance: float, long_run: LongRun) -> float:
+    if not (reference.n_valid and window.n_valid):
+        return math.nan
+    return long_run_ks_p_value(_ks(reference, window), window.n_valid, reference.n_valid, long_run, tolerance=tolerance)
 
 
 def _ks_p_value(reference: NumericSummary, window: NumericSummary) -> float:
@@ -166,6 +200,21 @@ def _mean_shift_calibrated(reference: NumericSummary, window: NumericSummary, to
     )
 
 
+def _mean_shift_long_run(
+    reference: NumericSummary, window: NumericSummary, tolerance: float, long_run: LongRun
+) -> float:
+    return long_run_mean_shift_p_value(
+        mean_reference=reference.mean(),
+        variance_reference=reference.variance(),
+        n_reference=reference.n_valid,
+        mean_window=window.mean(),
+        variance_window=window.variance(),
+        n_window=window.n_valid,
+        long_run=long_run,
+        tolerance=tolerance,
+    )
+
+
 def _mean_shift_p_value(reference: NumericSummary, window: NumericSummary) -> float:
     return _mean_shift_calibrated(reference, window, 0.0)
 
@@ -192,6 +241,13 @@ def _missing_share_calibrated(reference: ColumnSummary, window: ColumnSummary, t
     return share_rise_p_value(window.n_missing, window.n, reference.n_missing, reference.n, tolerance=tolerance)
 
 
+def _missing_share_long_run(
+    reference: ColumnSummary, window: ColumnSummary, tolerance: float, long_run: LongRun
+) -> float:
+    counts = window.n_missing, window.n, reference.n_missing, reference.n
+    return long_run_share_p_value(*counts, long_run, long_run.missing, tolerance=tolerance)
+
+
 def _missing_share_p_value(reference: ColumnSummary, window: ColumnSummary) -> float:
     return _missing_share_calibrated(reference, window, 0.0)
 
@@ -205,6 +261,13 @@ def _type_error_share_calibrated(reference: ColumnSummary, window: ColumnSummary
     return share_rise_p_value(window.n_type_errors, window.n, reference.n_type_errors, reference.n, tolerance=tolerance)
 
 
+def _type_error_share_long_run(
+    reference: ColumnSummary, window: ColumnSummary, tolerance: float, long_run: LongRun
+) -> float:
+    counts = window.n_type_errors, window.n, reference.n_type_errors, reference.n
+    return long_run_share_p_value(*counts, long_run, long_run.type_errors, tolerance=tolerance)
+
+
 def _type_error_share_p_value(reference: ColumnSummary, window: ColumnSummary) -> float:
     return _type_error_share_calibrated(reference, window, 0.0)
 
@@ -216,6 +279,12 @@ def _unseen_share(reference: CategoricalSummary, window: CategoricalSummary) -> 
 
 def _unseen_share_calibrated(reference: CategoricalSummary, window: CategoricalSummary, tolerance: float) -> float:
     return unseen_share_p_value(reference.cell_counts(), window.cell_counts(), tolerance=tolerance)
+
+
+def _unseen_share_long_run(
+    reference: CategoricalSummary, window: CategoricalSummary, tolerance: float, long_run: LongRun
+) -> float:
+    return long_run_unseen_p_value(reference.cell_counts(), window.cell_counts(), long_run, tolerance=tolerance)
 
 
 def _unseen_share_p_value(reference: CategoricalSummary, window: CategoricalSummary) -> float:
@@ -233,6 +302,7 @@ _ALL = (
         compute=_psi,
         p_value=_psi_p_value,
         calibrated=_psi_calibrated,
+        long_run=_psi_long_run,
     ),
     Statistic(
         name="jensen_shannon",
@@ -242,6 +312,7 @@ _ALL = (
         compute=_jensen_shannon,
         p_value=_jensen_shannon_p_value,
         calibrated=_jensen_shannon_calibrated,
+        long_run=_jensen_shannon_long_run,
     ),
     Statistic(
         name="ks",
@@ -252,6 +323,7 @@ _ALL = (
         compute=_ks,
         p_value=_ks_p_value,
         calibrated=_ks_calibrated,
+        long_run=_ks_long_run,
     ),
     Statistic(
         name="wasserstein",
@@ -288,6 +360,7 @@ _ALL = (
         compute=_mean_shift,
         p_value=_mean_shift_p_value,
         calibrated=_mean_shift_calibrated,
+        long_run=_mean_shift_long_run,
     ),
     Statistic(
         name="spread_shift",
@@ -309,6 +382,7 @@ _ALL = (
         compute=_missing_share,
         p_value=_missing_share_p_value,
         calibrated=_missing_share_calibrated,
+        long_run=_missing_share_long_run,
     ),
     Statistic(
         name="type_error_share",
@@ -319,6 +393,7 @@ _ALL = (
         compute=_type_error_share,
         p_value=_type_error_share_p_value,
         calibrated=_type_error_share_calibrated,
+        long_run=_type_error_share_long_run,
     ),
     Statistic(
         name="unseen_share",
@@ -329,6 +404,7 @@ _ALL = (
         compute=_unseen_share,
         p_value=_unseen_share_p_value,
         calibrated=_unseen_share_calibrated,
+        long_run=_unseen_share_long_run,
     ),
     Statistic(
         name="new_columns",

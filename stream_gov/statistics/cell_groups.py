@@ -26,6 +26,8 @@ class CellGroups:
     observed: NDArray[np.float64]
     left_expected: float
     left_observed: float
+    members: NDArray[np.int64]
+    """Group of each cell given, -1 where none took it; shape `(k,)`."""
 
 
 def group_cells(expected: NDArray[np.float64], observed: NDArray[np.float64], *, ordered: bool) -> CellGroups:
@@ -56,25 +58,31 @@ def group_cells(expected: NDArray[np.float64], observed: NDArray[np.float64], *,
     m, n = float(expected.sum()), float(observed.sum())
     total = expected + observed
     fitted = total * (min(n, m) / (n + m))
+    members = np.arange(expected.size)
     empty = expected == 0
     if empty.any():
         scarce = empty | (total * (m / (n + m)) < ENOUGH)
         if np.count_nonzero(scarce) > 1:
             kept = ~scarce
+            members = np.where(kept, np.cumsum(kept) - 1, np.count_nonzero(kept))
             expected = np.append(expected[kept], expected[scarce].sum())
             observed = np.append(observed[kept], observed[scarce].sum())
             fitted = (expected + observed) * (min(n, m) / (n + m))
     small = fitted < ENOUGH
     if not small.any():
-        return CellGroups(expected, observed, 0.0, 0.0)
+        return CellGroups(expected, observed, 0.0, 0.0, members)
     places = np.flatnonzero(small)
     if not ordered:
         scattered = places.astype(np.uint64) * _SCATTER % np.uint64(2**32)
         places = places[np.argsort(scattered)]
     grouped_expected, grouped_observed = list(expected[~small]), list(observed[~small])
     n_large = len(grouped_expected)
+    group_of = np.where(small, 0, np.cumsum(~small) - 1)
+    joined = np.empty(places.size, np.int64)
     sum_expected = sum_observed = sum_fitted = 0.0
-    for e, o, f in zip(expected[places].tolist(), observed[places].tolist(), fitted[places].tolist(), strict=True):
+    triples = zip(expected[places].tolist(), observed[places].tolist(), fitted[places].tolist(), strict=True)
+    for i, (e, o, f) in enumerate(triples):
+        joined[i] = len(grouped_expected)
         sum_expected += e
         sum_observed += o
         sum_fitted += f
@@ -87,7 +95,13 @@ def group_cells(expected: NDArray[np.float64], observed: NDArray[np.float64], *,
         grouped_observed.append(sum_observed)
         sum_expected = sum_observed = 0.0
     elif len(grouped_expected) > n_large:
+        joined[joined == len(grouped_expected)] -= 1
         grouped_expected[-1] += sum_expected
         grouped_observed[-1] += sum_observed
         sum_expected = sum_observed = 0.0
-    return CellGroups(np.array(grouped_expected), np.array(grouped_observed), sum_expected, sum_observed)
+    else:
+        joined[joined == len(grouped_expected)] = -1
+    group_of[places] = joined
+    return CellGroups(
+        np.array(grouped_expected), np.array(grouped_observed), sum_expected, sum_observed, group_of[members]
+    )

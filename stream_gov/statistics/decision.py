@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stream_gov.contracts import Check, ConfigurationError, Verdict
 from stream_gov.statistics.catalogue import Statistic
-from stream_gov.summaries import ColumnSummary, PaneSummary
+from stream_gov.summaries import ColumnSummary, Dependence, PaneSummary
 
 __all__ = ["Decision", "decide"]
 
@@ -32,6 +32,8 @@ class Decision:
     n_reference: int
     n_window: int
     verdict: Verdict
+    calibration: str
+    """`long_run` or `independent`: what a calibrated test took the values for; empty where there was none."""
     reason: str
     """Why `insufficient`, in words; otherwise empty."""
 
@@ -40,9 +42,18 @@ class Decision:
 class _Judgement:
     drift: bool
     p_value: float | None
+    calibration: str = ""
 
 
-def decide(statistic: Statistic, reference: Summary, window: Summary, check: Check, min_events: int) -> Decision:
+def decide(
+    statistic: Statistic,
+    reference: Summary,
+    window: Summary,
+    check: Check,
+    min_events: int,
+    *,
+    dependence: Dependence | None = None,
+) -> Decision:
     """Compare a window with its reference by one check.
 
     Parameters
@@ -56,6 +67,9 @@ def decide(statistic: Statistic, reference: Summary, window: Summary, check: Che
         `p_value`; or if that of "within `tolerance`" is below `level`.
     min_events
         Smallest sample that is judged, on either side.
+    dependence
+        How the column's values depend on those before them, from the profile; None: they are taken for independent draws. Only a check with
+        a tolerance heeds it.
 
     Returns
     -------
@@ -71,7 +85,7 @@ def decide(statistic: Statistic, reference: Summary, window: Summary, check: Che
     reason = _why_insufficient(statistic, value, n_reference, n_window, min_events)
     judgement = _Judgement(drift=False, p_value=None)
     if not reason:
-        judgement = _RULES[check.rule](statistic, value, reference, window, check)
+        judgement = _RULES[check.rule](statistic, value, reference, window, check, dependence)
         if judgement.p_value is not None and math.isnan(judgement.p_value):
             reason = f"the test of {statistic.name} is undefined: {statistic.undefined}"
     verdict = Verdict.DRIFT if judgement.drift else Verdict.STABLE
@@ -85,6 +99,7 @@ def decide(statistic: Statistic, reference: Summary, window: Summary, check: Che
         n_reference=n_reference,
         n_window=n_window,
         verdict=Verdict.INSUFFICIENT if reason else verdict,
+        calibration="" if reason else judgement.calibration,
         reason=reason,
     )
 
@@ -102,9 +117,9 @@ def _why_insufficient(statistic: Statistic, value: float, n_reference: int, n_wi
 
 
 def _beyond_threshold(
-    statistic: Statistic, value: float, reference: Summary, window: Summary, check: Check
+    statistic: Statistic, value: float, reference: Summary, window: Summary, check: Check, dependence: Dependence | None
 ) -> _Judgement:
-    del reference, window
+    del reference, window, dependence
     if check.threshold is None:
         msg = f"a check of {statistic.name} by threshold needs one; set `threshold`"
         raise ConfigurationError(msg)
@@ -112,9 +127,9 @@ def _beyond_threshold(
 
 
 def _unlikely_without_change(
-    statistic: Statistic, value: float, reference: Summary, window: Summary, check: Check
+    statistic: Statistic, value: float, reference: Summary, window: Summary, check: Check, dependence: Dependence | None
 ) -> _Judgement:
-    del value
+    del value, dependence
     if statistic.p_value is None or check.p_value is None:
         msg = f"{statistic.name} has no p-value; use `threshold`"
         raise ConfigurationError(msg)
@@ -123,17 +138,27 @@ def _unlikely_without_change(
 
 
 def _unlikely_within_tolerance(
-    statistic: Statistic, value: float, reference: Summary, window: Summary, check: Check
+    statistic: Statistic, value: float, reference: Summary, window: Summary, check: Check, dependence: Dependence | None
 ) -> _Judgement:
     del value
     if statistic.calibrated is None or check.tolerance is None or check.test_level is None:
         msg = f"{statistic.name} has no calibrated test; use `threshold`"
         raise ConfigurationError(msg)
     p_value = statistic.calibrated(reference, window, check.tolerance)
-    return _Judgement(p_value < check.test_level, p_value)
+    if (
+        dependence is None
+        or statistic.long_run is None
+        or isinstance(reference, PaneSummary)
+        or isinstance(window, PaneSummary)
+    ):
+        return _Judgement(p_value < check.test_level, p_value, "independent")
+    if p_value < 1:  # else no p-value is larger, or there is none
+        known = dependence.of_window(window.n, reference.n)
+        p_value = max(p_value, statistic.long_run(reference, window, check.tolerance, known))
+    return _Judgement(p_value < check.test_level, p_value, "long_run")
 
 
-_RULES: dict[str, Callable[[Statistic, float, Summary, Summary, Check], _Judgement]] = {
+_RULES: dict[str, Callable[[Statistic, float, Summary, Summary, Check, Dependence | None], _Judgement]] = {
     "threshold": _beyond_threshold,
     "p_value": _unlikely_without_change,
     "calibrated": _unlikely_within_tolerance,

@@ -50,7 +50,7 @@ def ks_statistic(expected: ArrayLike, observed: ArrayLike) -> float:
     return min(float(np.abs(np.cumsum(o - e)[:-1]).max(initial=0.0)), 1.0)
 
 
-def ks_p_value(statistic: float, n: int, m: int, *, tolerance: float = 0.0) -> float:
+def ks_p_value(statistic: float, n: float, m: float, *, tolerance: float = 0.0) -> float:
     """Chance of at least this distance between samples of `n` and `m` independent draws whose true distance is within the tolerance.
 
     Kolmogorov's limit at `(d + 0.12 + 0.11 / s) * s`, `s = sqrt(n m / (n + m))`, the approximation of Stephens to the finite-sample

@@ -17,6 +17,7 @@ from stream_gov.summaries.layout import (
     PaneLayout,
     layout_from_state,
 )
+from stream_gov.summaries.long_run import MAX_LONG_RUN_CELLS, Dependence, Inflation, LongRun, n_cells_of, pooled_cells
 from stream_gov.summaries.numeric import NumericColumns, NumericSummary
 from stream_gov.summaries.pane import (
     MAX_NEW_COLUMNS,
@@ -27,6 +28,7 @@ from stream_gov.summaries.pane import (
 )
 
 __all__ = [
+    "MAX_LONG_RUN_CELLS",
     "MAX_NEW_COLUMNS",
     "MAX_SKETCHED_COLUMNS",
     "UNSEEN_CAPACITY",
@@ -39,8 +41,11 @@ __all__ = [
     "ColumnSketch",
     "ColumnSummary",
     "CovarianceSummary",
+    "Dependence",
     "HeavyHitters",
+    "Inflation",
     "JsonType",
+    "LongRun",
     "NumericColumns",
     "NumericLayout",
     "NumericSummary",
@@ -49,4 +54,6 @@ __all__ = [
     "category_name",
     "empty_summary",
     "layout_from_state",
+    "n_cells_of",
+    "pooled_cells",
 ]

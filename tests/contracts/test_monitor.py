@@ -94,7 +94,10 @@ def test_monitor_with_every_key_is_read():
     ("changes", "message"),
     [
         ({"windwo": {"size": "1h"}}, "windwo: unknown key; did you mean `window`?"),
-        ({"zzz": 1}, "zzz: unknown key; known are: alerts, checks, columns, covariance, max_segments, min_events,"),
+        (
+            {"zzz": 1},
+            "zzz: unknown key; known are: alerts, calibration, checks, columns, covariance, max_segments, min_events,",
+        ),
         ({"window": {"size": "1h", "evry": "1h"}}, "window.evry: unknown key; did you mean `every`?"),
         ({"alerts": {"resolv_after": 1}}, "alerts.resolv_after: unknown key; did you mean `resolve_after`?"),
         (

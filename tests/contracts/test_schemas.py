@@ -140,6 +140,7 @@ window: {size: 7d, every: 1d, allowed_lateness: 6h}
 pane: 12h
 min_events: 100
 covariance: true
+calibration: long_run
 checks:
   - {statistic: psi, tolerance: 0.1, level: 0.001}
   - {statistic: ks, threshold: 0.1, columns: [nswprice]}

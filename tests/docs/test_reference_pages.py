@@ -56,7 +56,8 @@ def test_the_page_of_the_format_lists_every_key(path):
         key for cell in re.findall(r"^\| (`[^|]+`) \|", table, re.MULTILINE) for key in re.findall(r"`(\w+)`", cell)
     }
 
-    assert listed == set(msgspec.msgpack.decode(path.read_bytes()[21:]))
+    written = set(msgspec.msgpack.decode(path.read_bytes()[21:]))
+    assert listed - {"long_run"} <= written <= listed
 
 
 def unpack(data: bytes, size: int) -> list[int]:

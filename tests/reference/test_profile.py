@@ -90,6 +90,34 @@ def test_the_least_golden_profile_is_read():
     assert profile.segments[""].columns["x"].n_missing == 1
 
 
+def test_the_golden_profile_with_long_run_covariances_is_read():
+    profile = ReferenceProfile.from_bytes(golden("format-1-long-run"))
+
+    long_runs = {name: known.long_run for name, known in profile.long_run.items()}
+    assert {name: (known.lag, known.n_blocks, known.block_rows) for name, known in long_runs.items()} == {
+        "x": (5, 40, 50),
+        "wave": (5, 40, 50),
+        "color": (2, 40, 50),
+        "flag": (5, 40, 50),
+    }
+    color = long_runs["color"]
+    assert [lag for lag, _ in profile.long_run["color"].spans] == [0, 1, 2]
+    np.testing.assert_allclose(color.shares, [0.65, 0.35, 0.0])
+    # by hand: blocks of 50 rows of one color, two after another; lag 2 of Bartlett's kernel weighs 1, 2/3, 1/3
+    blue = np.repeat([1, 0, 0] * 7, 2)[:40] - 0.35
+    by_hand = 50 * (blue @ blue + 2 * (2 / 3 * blue[1:] @ blue[:-1] + 1 / 3 * blue[2:] @ blue[:-2])) / 40
+    assert by_hand <= color.covariance[1, 1] < 1.25 * by_hand  # times the correction of the kernel's bias
+    assert long_runs["x"].missing.ratio > 50
+    assert long_runs["flag"].missing.ratio == 1
+    assert profile.extensions == {}
+
+
+def test_profiles_without_long_run_covariances_are_read_and_written_without():
+    for name in ("format-1-all-kinds", "format-1-least"):
+        assert ReferenceProfile.from_bytes(golden(name)).long_run == {}
+        assert "long_run" not in golden_content(name)
+
+
 @pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.sgref")), ids=lambda p: p.stem)
 def test_a_golden_profile_is_written_again_as_it_was(path):
     data = path.read_bytes()
@@ -154,6 +182,8 @@ def test_any_flipped_bit_is_noticed():
         {"name": None},
         {"revision": 0},
         {"sketches": [["x", [1]]]},
+        {"long_run": [["x", {}]]},
+        {"long_run": [["y", golden_content("format-1-long-run")["long_run"][0][1]]]},
     ],
     ids=lambda change: next(iter(change)),
 )
