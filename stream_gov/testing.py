@@ -20,8 +20,8 @@ from stream_gov.contracts import (
     NO_WATERMARK,
     Alert,
     DataError,
-    EndOfReplayRecord,
     Monitor,
+    ReplayRecord,
     Result,
     SummaryRecord,
     Verdict,
@@ -214,7 +214,7 @@ class Driver:
             offset = self._next_offset[p]
             self._next_offset[p] = self._cut_from[p] = offset + 1
             self.take(
-                EndOfReplayRecord(
+                ReplayRecord(
                     self.monitor.model, _TOPIC, p, offset, offset + 1, watermark_ms, ended=ended, **self._replay
                 )
             )

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -98,6 +100,8 @@ def _places(folder: DemoFolder) -> Iterator[str]:
 def _what_next(folder: DemoFolder) -> Iterator[str]:
     yield ""
     yield "What next:"
+    if shutil.which("stream-gov") is None:
+        yield f"  export PATH={Path(sys.executable).parent}:$PATH"
     yield f"  cd {_relative(folder.path)}"
     for command, why in (
         ("stream-gov alerts --json", "the alert, from the store"),

@@ -26,8 +26,8 @@ from stream_gov.contracts.monitor import (
 from stream_gov.contracts.result import Result, Verdict, content_id, result_id
 from stream_gov.contracts.summary_record import (
     NO_WATERMARK,
-    EndOfReplayRecord,
     PaneRecord,
+    ReplayRecord,
     SummaryRecord,
     WatermarkRecord,
     decode_record,
@@ -48,7 +48,6 @@ __all__ = [
     "ConfigurationError",
     "DataError",
     "Duration",
-    "EndOfReplayRecord",
     "Event",
     "GroundTruth",
     "IncompatibleSummaryError",
@@ -56,6 +55,7 @@ __all__ = [
     "PaneRecord",
     "RejectReason",
     "RejectedEventError",
+    "ReplayRecord",
     "Result",
     "Scalar",
     "StreamGovError",

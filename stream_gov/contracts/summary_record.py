@@ -13,8 +13,8 @@ from stream_gov.contracts.errors import UnreadableRecordError
 __all__ = [
     "NO_WATERMARK",
     "RECORD_FORMAT",
-    "EndOfReplayRecord",
     "PaneRecord",
+    "ReplayRecord",
     "SummaryRecord",
     "WatermarkRecord",
     "decode_record",
@@ -69,7 +69,7 @@ class WatermarkRecord(msgspec.Struct, frozen=True, array_like=True, tag="waterma
     """The partition was read to its end and brings nothing: it holds no window open."""
 
 
-class EndOfReplayRecord(msgspec.Struct, frozen=True, array_like=True, tag="replay"):
+class ReplayRecord(msgspec.Struct, frozen=True, array_like=True, tag="replay"):
     """How far a replay of one model has come in one source partition.
 
     A replay brings old events, which the clock of live traffic would count as late. So a replayed model has a clock of its own: from
@@ -92,7 +92,7 @@ class EndOfReplayRecord(msgspec.Struct, frozen=True, array_like=True, tag="repla
     """Largest event time of the replay."""
 
 
-SummaryRecord = PaneRecord | WatermarkRecord | EndOfReplayRecord
+SummaryRecord = PaneRecord | WatermarkRecord | ReplayRecord
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[SummaryRecord] = msgspec.msgpack.Decoder(SummaryRecord)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from stream_gov.contracts import (
     NO_WATERMARK,
     Alert,
-    EndOfReplayRecord,
     Monitor,
+    ReplayRecord,
     Result,
     SummaryRecord,
     WatermarkRecord,
@@ -116,5 +116,5 @@ def backtest(
             every_ms=monitor.window.every_ms,
             allowed_lateness_ms=monitor.window.allowed_lateness,
         )
-        yield from take(EndOfReplayRecord(monitor.model, _TOPIC, 0, done, done + 1, end))
+        yield from take(ReplayRecord(monitor.model, _TOPIC, 0, done, done + 1, end))
         yield from take(WatermarkRecord(_TOPIC, 0, 1, done, done + 1, NO_WATERMARK, idle=False))

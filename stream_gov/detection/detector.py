@@ -10,9 +10,9 @@ import msgspec
 from stream_gov.contracts import (
     NO_WATERMARK,
     Alert,
-    EndOfReplayRecord,
     Monitor,
     PaneRecord,
+    ReplayRecord,
     Result,
     SummaryRecord,
     WatermarkRecord,
@@ -88,8 +88,8 @@ class Detector:
         match record:
             case PaneRecord():
                 return self._take_pane(state, record)
-            case EndOfReplayRecord():
-                return self._take_end_of_replay(state, record)
+            case ReplayRecord():
+                return self._take_replay(state, record)
             case WatermarkRecord():
                 return self._take_watermark(state, record)
 
@@ -148,7 +148,7 @@ class Detector:
             step.updates[table_key("series", *key)] = series.to_bytes()
         return step
 
-    def _take_end_of_replay(self, state: PartitionState, record: EndOfReplayRecord) -> Step:
+    def _take_replay(self, state: PartitionState, record: ReplayRecord) -> Step:
         step = Step()
         if state.time.is_repetition(record.topic, record.partition, record.to_offset):
             step.repeated += 1
@@ -165,7 +165,7 @@ class Detector:
         state.stirred.add(record.model)
         return step
 
-    def _rewind(self, state: PartitionState, record: EndOfReplayRecord, step: Step) -> None:
+    def _rewind(self, state: PartitionState, record: ReplayRecord, step: Step) -> None:
         """Take back what the windows of a model have held in the time that is replayed, so that they can be closed anew."""
         monitor = self._catalog.monitor(record.model)
         if monitor is None or not record.replay:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from stream_gov.contracts import DataError, EndOfReplayRecord
+from stream_gov.contracts import DataError, ReplayRecord
 
 __all__ = ["CONTROL_HEADER", "REPLAY_MARK", "ReplayMark", "is_control", "read_mark"]
 
@@ -38,9 +38,9 @@ class ReplayMark(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         """Write as JSON."""
         return msgspec.json.encode(self)
 
-    def to_record(self, topic: str, partition: int, from_offset: int, to_offset: int) -> EndOfReplayRecord:
+    def to_record(self, topic: str, partition: int, from_offset: int, to_offset: int) -> ReplayRecord:
         """Tell the detector."""
-        return EndOfReplayRecord(
+        return ReplayRecord(
             model=self.model,
             topic=topic,
             partition=partition,

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from structlog.testing import capture_logs
 
-from stream_gov.contracts import EndOfReplayRecord, PaneRecord, WatermarkRecord
+from stream_gov.contracts import PaneRecord, ReplayRecord, WatermarkRecord
 from stream_gov.runtime.ingest_worker import run_ingest
 from stream_gov.runtime.replay_mark import CONTROL_HEADER, REPLAY_MARK, ReplayMark
 from tests.broker.cluster import TestCluster, wait_until
@@ -125,16 +125,14 @@ def test_a_replay_mark_goes_to_the_detector_behind_the_events_before_it(cluster:
     cluster.send([event(1, T0), event(2, T0)], partition=3)
     cluster.send([mark(T0 + HOUR, ended=True)], partition=3, headers=control)
     with cluster.running(run_ingest):
-        wait_until(
-            lambda: any(isinstance(r, EndOfReplayRecord) and r.ended for _, r in records()), "the end of the replay"
-        )
+        wait_until(lambda: any(isinstance(r, ReplayRecord) and r.ended for _, r in records()), "the end of the replay")
         wait_until(lambda: (5, "") in cluster.committed("ingest", "events"), "the commit")
     of_model = [r for _, r in records() if not isinstance(r, WatermarkRecord)]
     assert [(type(r).__name__, r.from_offset, r.to_offset) for r in of_model] == [
         ("PaneRecord", 0, 1),
-        ("EndOfReplayRecord", 1, 2),
+        ("ReplayRecord", 1, 2),
         ("PaneRecord", 2, 5),
-        ("EndOfReplayRecord", 2, 5),
+        ("ReplayRecord", 2, 5),
     ]
 
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from stream_gov.contracts import (
     NO_WATERMARK,
-    EndOfReplayRecord,
     PaneRecord,
+    ReplayRecord,
     UnreadableRecordError,
     WatermarkRecord,
     decode_record,
@@ -42,7 +42,7 @@ WATERMARK = WatermarkRecord(
     watermark_ms=862_963_190_000,
     idle=False,
 )
-END = EndOfReplayRecord(
+END = ReplayRecord(
     model="electricity",
     topic="inference-events",
     partition=3,
@@ -121,7 +121,7 @@ records = st.one_of(
         idle=st.booleans(),
     ),
     st.builds(
-        EndOfReplayRecord,
+        ReplayRecord,
         model=names,
         topic=names,
         partition=st.integers(0, 10_000),

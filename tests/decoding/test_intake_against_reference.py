@@ -145,7 +145,7 @@ splits = st.lists(st.integers(0, 60), max_size=6)
     splits=splits,
     now_ms=st.sampled_from([NOW, None]),
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_counts_what_the_reference_counts(sizes, pairs, splits, now_ms):
     values, times = [value for value, _ in pairs], [time_ms for _, time_ms in pairs]
     expected = count_events(values, times, PLANS, now_ms=now_ms, max_future_skew_ms=SKEW)
@@ -161,7 +161,7 @@ def test_counts_what_the_reference_counts(sizes, pairs, splits, now_ms):
     metadata=st.sampled_from([None, b'{"a": [1]}', b'"\xc3\xbc"']),
     splits=splits,
 )
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_counts_what_the_reference_counts_where_nearly_all_events_are_good(values, model, bad, metadata, splits):
     name = b'"%s"' % model.encode()
     values = [bad.get(i, _with_model(value, name)) for i, value in enumerate(values)]
@@ -181,7 +181,7 @@ def _with_model(value: bytes, name: bytes) -> bytes:
 
 
 @given(values=st.lists(any_message, max_size=40), one=splits, other=splits)
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_bytes_do_not_depend_on_batches(values, one, other):
     times = [NOW] * len(values)
     first = run(values, times, one, now_ms=NOW)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from stream_gov.contracts import (
-    EndOfReplayRecord,
     PaneRecord,
+    ReplayRecord,
     SummaryRecord,
     WatermarkRecord,
     decode_record,
@@ -216,7 +216,7 @@ class Counted:
 
     panes: dict[tuple[str, str, int], int] = field(default_factory=dict)
     rejected: dict[tuple[str, int], int] = field(default_factory=dict)
-    marks: list[EndOfReplayRecord] = field(default_factory=list)
+    marks: list[ReplayRecord] = field(default_factory=list)
     done: dict[tuple[int, str, int], int] = field(default_factory=dict)
 
 

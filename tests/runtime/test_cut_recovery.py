@@ -203,7 +203,7 @@ def test_a_replay_that_starts_has_a_cut_of_its_own() -> None:
         assert (5, 6) in by_cut
         assert [m.ended for m in counted.marks][-1]
         order = [type(r).__name__ for r in mine[0] if r.to_offset == counted.marks[-1].to_offset]
-        assert order.index("EndOfReplayRecord") < order.index("WatermarkRecord")
+        assert order.index("ReplayRecord") < order.index("WatermarkRecord")
         if survived:
             break
         step += 1

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream_gov.contracts import DataError, EndOfReplayRecord
+from stream_gov.contracts import DataError, ReplayRecord
 from stream_gov.runtime.replay_mark import CONTROL_HEADER, REPLAY_MARK, ReplayMark, is_control, read_mark
 
 MARK = ReplayMark(model="m", replay="r", watermark_ms=5, from_ms=1, until_ms=9, ended=True)
@@ -21,7 +21,7 @@ def test_headers_without_ours_are_those_of_an_event() -> None:
 
 
 def test_the_detector_learns_all_of_a_mark() -> None:
-    assert MARK.to_record("e", 3, 10, 20) == EndOfReplayRecord(
+    assert MARK.to_record("e", 3, 10, 20) == ReplayRecord(
         model="m",
         topic="e",
         partition=3,
