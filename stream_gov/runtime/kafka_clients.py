@@ -55,6 +55,21 @@ _RESERVED = frozenset(
     }
 )
 
+_CHATTER = (
+    "FAIL",
+    "brokers are down",
+    "Disconnected",
+    "BROKERDOWN",
+    "REQTMOUT",
+    "METADATAUPDATE",
+    "GETPID",
+    "SESSTMOUT",
+    "MAXPOLL",
+    "OFFSET",
+    "CONFWARN",
+)
+"""Facilities of librdkafka's log."""
+
 _THREAD = re.compile(r"^\S+/(bootstrap|\d+): ")
 _STATE = re.compile(r" \(after \d+ms in state \w+.*\)$")
 
@@ -101,7 +116,9 @@ class BrokerHealth:
                     return
                 self._down_since = self._monotonic()
             self._log.warning(
-                "no broker answers; trying until one does", bootstrap=self._bootstrap, reason=self.last_error
+                "no broker answers; trying until one does",
+                bootstrap=self._bootstrap,
+                reason=self.last_error or "silence",
             )
         elif remedy_for(code) is Remedy.MEND:
             if self.last_error != plain_reason(error):
@@ -302,18 +319,5 @@ def _library_logger() -> logging.Logger:
 
 
 def _worth_a_line(record: logging.LogRecord) -> bool:
-    """Drop the lines about connections, which `BrokerHealth` says once and in words."""
-    text = record.getMessage()
-    return not any(
-        word in text
-        for word in (
-            "FAIL",
-            "brokers are down",
-            "Disconnected",
-            "BROKERDOWN",
-            "OFFSET",
-            "MAXPOLL",
-            "CONFWARN",
-            "GETPID",
-        )
-    )
+    """Drop what is said once and in words elsewhere: by `BrokerHealth`, and by the workers when a group takes partitions away."""
+    return not any(word in record.getMessage() for word in _CHATTER)
