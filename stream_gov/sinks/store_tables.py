@@ -70,6 +70,7 @@ RESULTS = Table(
     Column("p_value", Float(53)),
     Column("level", Float(53)),
     Column("tolerance", Float(53)),
+    Column("calibration", Text, nullable=False),
     Column("n_reference", BigInteger, nullable=False),
     Column("n_window", BigInteger, nullable=False),
     Column("verdict", Text, nullable=False),
