@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 import typer
 
+from stream_gov.cli.command_inputs import find_broker, read_settings
 from stream_gov.cli.options import Bootstrap, StateDir
 from stream_gov.cli.output import note
-from stream_gov.cli.session import find_broker, read_settings
 from stream_gov.contracts import Alert, AlertStatus, ConfigurationError
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stream_gov.cli.command_inputs import open_table, read_monitor, read_profile, read_settings
 from stream_gov.cli.options import (
     EventIdColumn,
     FromTime,
@@ -24,7 +25,6 @@ from stream_gov.cli.options import (
     VersionColumn,
 )
 from stream_gov.cli.output import note, warning
-from stream_gov.cli.session import open_table, read_monitor, read_profile, read_settings
 from stream_gov.contracts import Alert, ConfigurationError, DataError, Result
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stream_gov.cli.command_inputs import end_as_stopped, log_to_stderr
 from stream_gov.cli.output import note
-from stream_gov.cli.session import end_as_stopped, log_to_stderr
 
 if TYPE_CHECKING:
     from stream_gov.cli.demo_folder import DemoFolder

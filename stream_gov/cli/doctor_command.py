@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import msgspec
 import typer
 
+from stream_gov.cli.command_inputs import find_broker, read_settings, silence_logs, state_of
 from stream_gov.cli.options import Bootstrap, StateDir
 from stream_gov.cli.output import for_people
-from stream_gov.cli.session import find_broker, read_settings, silence_logs, state_of
 
 if TYPE_CHECKING:
     from stream_gov.cli.doctor_checks import Finding

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stream_gov.cli.command_inputs import find_broker, read_monitor, read_settings, read_text, state_of
 from stream_gov.cli.groups import Command, examples, new_app
 from stream_gov.cli.options import Bootstrap, StateDir
 from stream_gov.cli.output import error, note, print_table, warning
-from stream_gov.cli.session import find_broker, read_monitor, read_settings, read_text, state_of
 from stream_gov.contracts import ConfigurationError, DataError, Monitor, format_duration
 from stream_gov.contracts.unknown_keys import nearest
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stream_gov.cli.command_inputs import open_table, read_monitor, read_profile, read_settings, state_of
 from stream_gov.cli.groups import Command, examples, new_app
 from stream_gov.cli.options import (
     AsJson,
@@ -26,7 +27,6 @@ from stream_gov.cli.options import (
     VersionColumn,
 )
 from stream_gov.cli.output import note, print_table, warning
-from stream_gov.cli.session import open_table, read_monitor, read_profile, read_settings, state_of
 from stream_gov.contracts import ConfigurationError, DataError
 
 if TYPE_CHECKING:

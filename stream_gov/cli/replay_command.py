@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stream_gov.cli.command_inputs import log_to_stderr, open_table, read_monitor, read_settings, state_of, with_broker
 from stream_gov.cli.options import (
     Bootstrap,
     EventIdColumn,
@@ -25,7 +26,6 @@ from stream_gov.cli.options import (
     VersionColumn,
 )
 from stream_gov.cli.output import note, warning
-from stream_gov.cli.session import log_to_stderr, open_table, read_monitor, read_settings, state_of, with_broker
 from stream_gov.contracts import DataError, Monitor
 
 if TYPE_CHECKING:

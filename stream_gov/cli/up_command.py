@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stream_gov.cli.command_inputs import end_as_stopped, log_to_stderr, read_settings
 from stream_gov.cli.options import Bootstrap, MetricsPort, StateDir
 from stream_gov.cli.output import note
-from stream_gov.cli.session import end_as_stopped, log_to_stderr, read_settings
 
 if TYPE_CHECKING:
     from stream_gov.settings import Settings

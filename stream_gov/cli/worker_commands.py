@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stream_gov.cli.command_inputs import end_as_stopped, log_to_stderr, read_settings, with_broker
 from stream_gov.cli.groups import Command, examples, new_app
 from stream_gov.cli.options import Bootstrap, MetricsPort, StateDir
-from stream_gov.cli.session import end_as_stopped, log_to_stderr, read_settings, with_broker
 
 if TYPE_CHECKING:
     from stream_gov.settings import Settings

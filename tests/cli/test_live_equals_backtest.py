@@ -82,7 +82,7 @@ def running(place) -> Iterator[Settings]:
         finally:
             process.send_signal(signal.SIGTERM)
             assert process.wait(30) == 0
-            with contextlib.suppress(ProcessLookupError):  # nobody of its session is left
+            with contextlib.suppress(ProcessLookupError):  # nothing it started is left
                 os.killpg(process.pid, signal.SIGKILL)
     assert state.read_broker_note() is None
 
