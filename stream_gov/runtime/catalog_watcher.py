@@ -43,14 +43,24 @@ class CatalogWatcher:
         Name broker and topics.
     worker
         Whose it is, for the log.
+    health
+        Shared with the worker's other clients, so that an outage is told once; None: of its own.
     on_change
         Called from the thread after messages changed something once everything was read.
     """
 
-    def __init__(self, settings: Settings, worker: str, *, on_change: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        worker: str,
+        *,
+        health: BrokerHealth | None = None,
+        on_change: Callable[[], None] | None = None,
+    ) -> None:
         self.catalog = TopicCatalog()
         self._settings = settings
         self._worker = worker
+        self._health = health if health is not None else BrokerHealth(settings.bootstrap, worker)
         self._on_change = on_change
         self._monitors_topic = settings.topics.name("monitors")
         self._references_topic = settings.topics.name("references")
@@ -117,7 +127,7 @@ class CatalogWatcher:
             self._settings,
             self._worker,
             group=group_name(self._settings, "catalog"),
-            health=BrokerHealth(self._settings.bootstrap, self._worker),
+            health=self._health,
         )
         consumer = make_consumer(config | {"auto.offset.reset": "earliest", "client.id": f"{self._worker}-catalog"})
         try:
@@ -126,10 +136,21 @@ class CatalogWatcher:
             consumer.assign(partitions)
             while not self._stop.is_set():
                 messages = consumer.consume(500, _POLL_S)
+                if self._health.down:
+                    self._look_for_broker(consumer)
                 if self._take(messages) and self._loaded.is_set() and self._on_change is not None:
                     self._on_change()
         finally:
             consumer.close()
+
+    def _look_for_broker(self, consumer: Consumer) -> None:
+        """Nothing may change for days, so that an answer must be asked for."""
+        try:
+            consumer.list_topics(self._monitors_topic, timeout=_POLL_S)
+        except KafkaException:
+            self._stop.wait(_POLL_S)
+        else:
+            self._health.answered()
 
     def _all_partitions(self, consumer: Consumer) -> list[TopicPartition]:
         found = []

@@ -59,6 +59,8 @@ class IngestWorker:
         Counts what happens.
     stop
         Ends the loop: the running cut is finished and the group left.
+    health
+        Shared with the catalogue's client, so that an outage is told once.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class IngestWorker:
         metrics: IngestMetrics,
         *,
         stop: Event,
+        health: BrokerHealth | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
         wall_clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -79,7 +82,7 @@ class IngestWorker:
         self._log = get_logger("ingest")
         self._topic = settings.topics.name("events")
         metrics.data_loss.labels(self._topic)
-        self._health = BrokerHealth(settings.bootstrap, "ingest")
+        self._health = health if health is not None else BrokerHealth(settings.bootstrap, "ingest")
         group = group_name(settings, "ingest")
         self._consumer = make_consumer(consumer_config(settings, "ingest", group=group, health=self._health))
         pace = None
@@ -357,6 +360,7 @@ def run_ingest(settings: Settings, stop: Event) -> None:
     """
     log = get_logger("ingest")
     metrics = IngestMetrics()
+    health = BrokerHealth(settings.bootstrap, "ingest")
     backoff = _FIRST_BACKOFF_S
     with MetricsServer(settings, metrics, "ingest"):
         while not stop.is_set():
@@ -364,9 +368,9 @@ def run_ingest(settings: Settings, stop: Event) -> None:
             try:
                 cluster = wait_for_broker(settings, "ingest", stop=stop)
                 ensure_topics(settings, cluster, worker="ingest")
-                with CatalogWatcher(settings, "ingest") as catalog:
+                with CatalogWatcher(settings, "ingest", health=health) as catalog:
                     catalog.wait_until_loaded(_CATALOG_TIMEOUT_S, stop=stop)
-                    worker = IngestWorker(settings, catalog, cluster, metrics, stop=stop)
+                    worker = IngestWorker(settings, catalog, cluster, metrics, stop=stop, health=health)
                     try:
                         log.info("ingest is running", bootstrap=settings.bootstrap)
                         worker.run()

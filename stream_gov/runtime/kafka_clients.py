@@ -70,7 +70,7 @@ _CHATTER = (
 )
 """Facilities of librdkafka's log."""
 
-_THREAD = re.compile(r"^\S+/(bootstrap|\d+): ")
+_THREAD = re.compile(r"^(GroupCoordinator: \S+: |\S+/(bootstrap|\d+): )")
 _STATE = re.compile(r" \(after \d+ms in state \w+.*\)$")
 
 

@@ -99,6 +99,11 @@ class ReaderPace:
         for unread in self._unread.values():
             unread.sent(partition, offset, size)
 
+    @property
+    def near(self) -> bool:
+        """Whether no reader is too far behind; asks nobody."""
+        return not any(unread.over(self._limit) for unread in self._unread.values())
+
     def wait(self, stop: Event | None = None) -> None:
         """Return when every reader is near enough; at once if it is, without asking the broker."""
         started = self._monotonic_s()
@@ -123,11 +128,11 @@ class ReaderPace:
                         group=group,
                         topic=self._topic,
                     )
-            if self._may_go_on(behind.keys(), now - started) or (stop is not None and stop.is_set()):
+            if self._may_go_on(now - started) or (stop is not None and stop.is_set()):
                 return
             (stop or Event()).wait(_LOOK_EVERY_S)
 
-    def _may_go_on(self, behind: Sequence[str] | set[str] | object, waited_s: float) -> bool:
+    def _may_go_on(self, waited_s: float) -> bool:
         waited_for = {g for g in self._unread if g in self._active and g not in self._given_up}
         if waited_for:
             return not any(self._unread[g].over(self._limit) for g in waited_for)
