@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -15,12 +16,14 @@ from types import TracebackType
 import pytest
 
 from stream_gov.detection import backtest
+from stream_gov.runtime.detect_worker import run_detect
+from stream_gov.runtime.ingest_worker import run_ingest
 from stream_gov.runtime.replay import replay_events
 from tests.broker.cluster import TestCluster, wait_until
 from tests.broker.test_detect_worker import as_json, hour_of_events
 from tests.broker.test_replay import results_of
-from tests.detection.scenario import HOUR, T0, monitor, profile_for
-from tests.servers.finder import free_port
+from tests.detection.scenario import monitor, profile_for
+from tests.servers.finder import Server, free_port
 from tests.servers.gate import Gate
 
 pytestmark = pytest.mark.broker
@@ -153,13 +156,30 @@ def test_events_that_were_deleted_unread_are_told_and_the_rest_is_counted(cluste
     assert 0 < counted < 901
 
 
+HOURS = 16
+EVENTS = [e for hour in range(HOURS) for e in hour_of_events(hour, shift=2.0 if hour in (5, 6) else 0.0, n=200)]
+
+
+def slow_replay(cluster: TestCluster) -> threading.Thread:
+    """Send EVENTS in about 16 seconds."""
+
+    def send() -> None:
+        replay_events(
+            cluster.settings,
+            monitor(),
+            [(time_ms, json.loads(value)["event_id"], value) for time_ms, value in EVENTS],
+            from_ms=EVENTS[0][0],
+            until_ms=EVENTS[-1][0],
+            rate=200.0,
+        )
+
+    return threading.Thread(target=send)
+
+
 @pytest.mark.slow
 def test_workers_killed_at_random_change_no_result(any_cluster: TestCluster, tmp_path: Path) -> None:
     cluster, profile, rng = any_cluster, profile_for(monitor()), random.Random(1)
-    hours = 16
-    events = [e for hour in range(hours) for e in hour_of_events(hour, shift=2.0 if hour in (5, 6) else 0.0, n=200)]
     cluster.publish(monitor(), profiles=[profile])
-    metrics, alerts = cluster.json_reader("metrics"), cluster.json_reader("alerts")
     workers: dict[str, Worker] = {}
 
     def start(name: str) -> None:
@@ -167,17 +187,7 @@ def test_workers_killed_at_random_change_no_result(any_cluster: TestCluster, tmp
         folder.mkdir()
         workers[name] = Worker(cluster, name, folder=folder)
 
-    def send() -> None:
-        replay_events(
-            cluster.settings,
-            monitor(),
-            [(time_ms, json.loads(value)["event_id"], value) for time_ms, value in events],
-            from_ms=events[0][0],
-            until_ms=events[-1][0],
-            rate=200.0,
-        )
-
-    sender = threading.Thread(target=send)
+    sender = slow_replay(cluster)
     try:
         for name in ("ingest", "detect"):
             start(name)
@@ -192,14 +202,41 @@ def test_workers_killed_at_random_change_no_result(any_cluster: TestCluster, tmp
                 start(name)
                 kills += 1
         assert kills >= 2
-        wait_until(
-            lambda: any(r["window_end_ms"] == T0 + hours * HOUR for r in metrics()), "the last window", deadline_s=90
-        )
-        expected = as_json(backtest(events, monitor(), profile))
-        wait_until(lambda: len(results_of(metrics())) >= len([r for r in expected if "verdict" in r]), "all results")
-        assert results_of(metrics()) == results_of([r for r in expected if "verdict" in r])
-        assert {a["id"] for a in alerts()} == {a["id"] for a in expected if "alert_id" in a}
+        assert_results_of_a_backtest(cluster)
     finally:
         sender.join(60)
         for worker in workers.values():
             worker.__exit__(None, None, None)
+
+
+def assert_results_of_a_backtest(cluster: TestCluster) -> None:
+    metrics, alerts = cluster.json_reader("metrics"), cluster.json_reader("alerts")
+    expected = as_json(backtest(EVENTS, monitor(), profile_for(monitor())))
+    results = results_of([r for r in expected if "verdict" in r])
+    wait_until(lambda: len(results_of(metrics())) >= len(results), "the last window", deadline_s=90)
+    assert results_of(metrics()) == results
+    assert {a["id"] for a in alerts()} == {a["id"] for a in expected if "alert_id" in a}
+
+
+@pytest.mark.slow
+@pytest.mark.kafka
+def test_a_broker_that_stalls_for_longer_than_the_sessions_last_changes_no_result(
+    kafka_server: Server, kafka_cluster: TestCluster
+) -> None:
+    """It accepts nothing and answers nothing, in the middle of cuts, of writes of state, and of commits."""
+    if kafka_server.pid is None:
+        pytest.skip("this Kafka was not started by a script, so it has no process here to stop")
+    cluster = kafka_cluster
+    cluster.publish(monitor(), profiles=[profile_for(monitor())])
+    sender = slow_replay(cluster)
+    with cluster.running(run_ingest), cluster.running(run_detect):
+        sender.start()
+        wait_until(cluster.json_reader("metrics"), "the flow flows")
+        os.kill(kafka_server.pid, signal.SIGSTOP)
+        try:
+            sender.join(13.0)
+        finally:
+            os.kill(kafka_server.pid, signal.SIGCONT)
+        sender.join(60)
+        assert not sender.is_alive()
+        assert_results_of_a_backtest(cluster)
