@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ import typer
 from stream_gov.cli.command_inputs import find_broker, read_settings
 from stream_gov.cli.options import Bootstrap, StateDir
 from stream_gov.cli.output import note
-from stream_gov.contracts import Alert, AlertStatus, ConfigurationError
+from stream_gov.contracts import Alert, AlertStatus, ConfigurationError, StreamGovError
 
 if TYPE_CHECKING:
     from stream_gov.settings import Settings
@@ -33,7 +34,8 @@ def alerts(
 ) -> None:
     """Show alerts: one line for each, as its last change left it; with --follow every change.
 
-    They come from the topic of alerts, or from the store where no broker is configured and none runs.
+    They come from the topic of alerts; where that holds none (the embedded broker forgets when it ends), or no broker is configured
+    and none runs, from the store.
     """
     from stream_gov.cli.alert_table import newest_of_each, print_alerts
 
@@ -45,9 +47,14 @@ def alerts(
             raise ConfigurationError(msg)
         _follow(broker, as_json=as_json, model=model, status=status)
         return
-    messages = [
-        m for m in (_from_store(settings) if broker is None else _from_topic(broker)) if model in (None, m.model)
-    ]
+    if broker is None:
+        found = list(_from_store(settings, "no broker is configured and none runs"))
+    else:
+        found = list(_from_topic(broker))
+        if not found:
+            with contextlib.suppress(StreamGovError):  # where nothing keeps a store there is none to look into
+                found = list(_from_store(settings, "no alert is on the topic"))
+    messages = [m for m in found if model in (None, m.model)]
     chosen = [pair for pair in newest_of_each(messages) if status in (None, pair[1].status)]
     if as_json:
         for _, last in chosen:
@@ -63,14 +70,14 @@ def _from_topic(settings: Settings) -> Iterator[Alert]:
         yield from (r for r in records if isinstance(r, Alert))
 
 
-def _from_store(settings: Settings) -> Iterator[Alert]:
+def _from_store(settings: Settings, why: str) -> Iterator[Alert]:
     from stream_gov.sinks import Store
 
     store = Store(settings.store)
     try:
         for last in store.alerts():
             yield from store.alert_changes(last.alert_id)
-        note("no broker is configured and none runs; these are from the store")
+        note(f"{why}; these are from the store")
     finally:
         store.close()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stream_gov.cli.command_inputs import open_table, read_monitor, read_profile, read_settings
+from stream_gov.cli.monitor_commands import unknown_columns
 from stream_gov.cli.options import (
     EventIdColumn,
     FromTime,
@@ -105,6 +106,8 @@ def backtest(
         event_id=event_id,
         ignore=ignore,
     )
+    for doubt in unknown_columns(watched, profile):
+        warning(f"{monitor}: {doubt}")
     choice = RowChoice.from_flags(rows, from_time, until_time)
     events = ((moment, message) for moment, _, message in choice.events(table, watched.model))
     totals = BacktestTotals()
@@ -127,6 +130,8 @@ def backtest(
     to_stdout = json_out is not None and str(json_out) == "-"
     if not to_stdout:
         print_alerts(alerts)
+        if not alerts:
+            note("no alert would have opened")
     if picture is not None:
         from stream_gov.files.drift_picture import drift_picture
 

@@ -165,7 +165,7 @@ def versions_in_events(settings: Settings) -> dict[str, Counter[str]]:
                     if trouble.code() == KafkaError._PARTITION_EOF:
                         unread.discard(message.partition() or 0)
                     continue
-                with suppress(msgspec.DecodeError, UnicodeDecodeError, DataError):
+                with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError, DataError):
                     head = decoder.decode(message.value() or b"")
                     seen.setdefault(head.model, Counter())[head.version] += 1
     except KafkaException:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stream_gov.files.state_directory import StateDirectory
     from stream_gov.reference import ReferenceProfile
 
-__all__ = ["app"]
+__all__ = ["app", "unknown_columns"]
 
 app = new_app(
     help="Monitors: what is watched, in which windows, by which checks.",
@@ -70,10 +70,11 @@ def _doubts(monitor: Monitor, state: StateDirectory) -> list[str]:
         profile = state.load_profile(monitor.reference)
     except DataError as err:
         return [f"reference: {err}"]
-    return [*_unknown_columns(monitor, profile), *_differences_of_segments(monitor, profile)]
+    return [*unknown_columns(monitor, profile), *_differences_of_segments(monitor, profile)]
 
 
-def _unknown_columns(monitor: Monitor, profile: ReferenceProfile) -> list[str]:
+def unknown_columns(monitor: Monitor, profile: ReferenceProfile) -> list[str]:
+    """Say which columns a monitor names that its reference does not have, each with the nearest name."""
     known = list(profile.layout.columns)
     named = [("columns.include", c) for c in monitor.columns.include or ()]
     named += [("columns.exclude", c) for c in monitor.columns.exclude if c not in profile.ignored]

@@ -26,7 +26,7 @@ from stream_gov.cli.options import (
     VersionColumn,
 )
 from stream_gov.cli.output import note, warning
-from stream_gov.contracts import DataError, Monitor
+from stream_gov.contracts import ConfigurationError, DataError, Monitor
 
 if TYPE_CHECKING:
     from stream_gov.reference import ReferenceProfile
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 __all__ = ["replay"]
 
+_BROKER_ANSWERS_S = 10.0
 _SAY_EVERY_S = 5.0
 
 
@@ -101,6 +102,7 @@ def replay(
     for notice in table.notices:
         note(f"{data}: {notice}")
     stop = stop_on_signals()
+    _check_applied(settings, monitor, watched)
     with _Progress(n_events) as progress:
         totals = replay_events(
             settings,
@@ -123,6 +125,34 @@ def replay(
         note("waiting until they are ingested, judged and stored")
         if not wait_until_detected(settings, sinks=("store",), timeout_s=300.0, stop=stop):
             raise KeyboardInterrupt
+
+
+def _check_applied(settings: Settings, file: Path, monitor: Monitor) -> None:
+    """Refuse to send what every worker would reject.
+
+    Raises
+    ------
+    ConfigurationError
+        No monitor of this model was applied, so all events would go to the dead letters.
+    UnavailableError
+        The broker does not answer.
+    """
+    from stream_gov.runtime.catalog_watcher import CatalogWatcher
+    from stream_gov.runtime.kafka_clients import wait_for_broker
+    from stream_gov.runtime.topics import ensure_topics
+
+    ensure_topics(settings, wait_for_broker(settings, "replay", give_up_after_s=_BROKER_ANSWERS_S), worker="replay")
+    with CatalogWatcher(settings, "replay") as watcher:
+        watcher.wait_until_loaded(_BROKER_ANSWERS_S)
+        applied = watcher.catalog.monitor(monitor.model)
+    if applied is None:
+        msg = f"{file}: no monitor of the model {monitor.model!r} was applied, so every event would be rejected; first `stream-gov monitor apply {file}`"
+        raise ConfigurationError(msg)
+    if applied != monitor:
+        warning(
+            f"{file} differs from the monitor that was applied for the model {monitor.model!r}, and that one judges; "
+            f"`stream-gov monitor apply {file}` puts this one in force"
+        )
 
 
 def _profile_of(monitor: Monitor, settings: Settings) -> ReferenceProfile | None:

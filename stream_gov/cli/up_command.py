@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 import threading
 from typing import TYPE_CHECKING, Annotated
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 __all__ = ["up"]
 
 _LOOK_EVERY_S = 0.1
+_PORTS = 10  # the workers take up to five, one after the other
+_PORTS_TRIED = 200
 
 
 def up(
@@ -45,6 +48,7 @@ def up(
     from stream_gov.runtime.stop_signals import stop_on_signals
     from stream_gov.runtime.supervisor import default_workers
 
+    settings = _with_free_ports(settings)
     stop = stop_on_signals()
     lock = threading.Lock()
 
@@ -60,6 +64,29 @@ def up(
             stack.supervisor.look_after()
         note("stopping the workers")
     end_as_stopped()
+
+
+def _with_free_ports(settings: Settings) -> Settings:
+    """Move to other ports of `/metrics` where another program, such as a second `up`, holds one of them."""
+    first = settings.metrics_port
+    for candidate in range(first, min(first + _PORTS_TRIED, 65_536 - _PORTS), _PORTS) if first else ():
+        if all(_is_free(settings.metrics_host, port) for port in range(candidate, candidate + _PORTS)):
+            if candidate != first:
+                note(
+                    f"a port from {first} on is taken; /metrics of the workers are at {candidate} and the ports after it"
+                )
+            return settings.model_copy(update={"metrics_port": candidate})
+    return settings
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError:
+            return False
+    return True
 
 
 def _greet(settings: Settings, published: list[str], *, embedded: bool) -> None:

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from stream_gov.cli import alerts_command
 from stream_gov.contracts import Alert, AlertPolicy
 from stream_gov.detection import AlertMemory, advance
 from stream_gov.sinks import Store
@@ -36,6 +37,15 @@ def test_without_a_broker_alerts_come_from_the_store(run, store):
     assert lines[0].split()[:4] == ["opened", "until", "windows", "model"]
     assert [line.split()[0:2] for line in lines[1:]] == [["1970-01-03", "1970-01-04"], ["1970-01-04", "still"]]
     assert "from the store" in result.stderr
+
+
+def test_where_the_topic_holds_no_alert_they_come_from_the_store(run, store, monkeypatch):
+    """The embedded broker forgets everything when it ends; the store does not."""
+    monkeypatch.setattr(alerts_command, "find_broker", lambda settings: settings)
+    monkeypatch.setattr(alerts_command, "_from_topic", lambda settings: iter(()))
+    result = run("alerts")
+    assert len(result.stdout.splitlines()) == 3
+    assert "no alert is on the topic; these are from the store" in result.stderr
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,15 @@ def test_the_picture_is_one_file_that_names_the_column(run, shop):
 def test_rows_before_the_shift_give_no_alert(run, shop):
     result = run("backtest", "shop.csv", "-m", "monitor.yaml", "--until", "2026-01-02T06:00:00Z")
     assert (result.exit_code, result.stdout) == (0, "")
+    assert "no alert would have opened" in result.stderr
+
+
+def test_a_column_that_the_reference_does_not_have_is_named_with_the_nearest(run, shop):
+    monitor = (shop / "monitor.yaml").read_text() + "\ncolumns: {include: [amuont]}\n"
+    (shop / "typo.yaml").write_text(monitor)
+    result = run("backtest", "shop.csv", "-m", "typo.yaml")
+    assert "columns.include" in result.stderr
+    assert "did you mean `amount`?" in result.stderr
 
 
 def test_rejected_rows_are_told_with_their_reason(run, shop):

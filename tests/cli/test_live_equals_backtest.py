@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Producer
 
 from stream_gov.cli.topic_reader import read_records
 from stream_gov.contracts import Alert, Monitor, Result
@@ -175,6 +176,32 @@ def test_doctor_is_content_while_it_runs(place, running):
     found = [json.loads(line) for line in command("doctor", "--json", cwd=place).stdout.splitlines()]
     assert not [f for f in found if f["level"] == "problem"]
     assert any("as shop-base@1 is" in f["text"] for f in found)
+
+
+def test_doctor_passes_over_events_that_cannot_be_read(place, running):
+    producer = Producer({"bootstrap.servers": running.bootstrap})
+    for value in (b'{"model": "shop", "metadata": ' + b"[" * 10_000 + b"]" * 10_000 + b"}", b"\xff{", b"", b"{}"):
+        for partition in range(4):
+            producer.produce("inference-events", value, partition=partition)
+    assert producer.flush(20) == 0
+    done = command("doctor", "--json", cwd=place)
+    assert "Traceback" not in done.stderr
+    assert any("as shop-base@1 is" in json.loads(line)["text"] for line in done.stdout.splitlines())
+
+
+def test_a_replay_whose_monitor_was_not_applied_is_refused_before_anything_is_sent(place, running):
+    (place / "nobody.yaml").write_text(MONITOR.replace("shop", "nobody"))
+    done = subprocess.run(
+        [sys.executable, "-m", "stream_gov.cli.main", "replay", "shop.csv", "-m", "nobody.yaml"],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "stream-gov monitor apply nobody.yaml" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_second_up_for_the_same_state_directory_is_refused(place, running):
