@@ -35,7 +35,7 @@ def alerts(
     """Show alerts: one line for each, as its last change left it; with --follow every change.
 
     They come from the topic of alerts; where that holds none (the embedded broker forgets when it ends), or no broker is configured
-    and none runs, from the store.
+    and none runs, from the store. Windows such as 8+ are those with drift when an open alert last changed; there may be more by now.
     """
     from stream_gov.cli.alert_table import newest_of_each, print_alerts
 
