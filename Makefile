@@ -41,6 +41,7 @@ schemas: $(VENV)/.runtime ## write schemas/ from the classes
 
 docs: $(VENV)/.runtime ## write the pages of docs/ that come from the code
 	@$(PY) -m stream_gov.cli.reference_page docs/cli.md
+	@$(PY) -m stream_gov.cli.settings_page docs/settings.md
 
 setup: $(VENV)/.runtime ## the environment alone, with what stream-gov needs to run
 

@@ -42,19 +42,29 @@ class TopicSettings(_Section):
     """Names of the topics, and what is asked of the broker where they are created."""
 
     events: str = "inference-events"
+    """Inference events, from outside."""
     ground_truth: str = "ground-truth"
+    """Labels that become known later, from outside."""
     summaries: str = "stream-gov.summaries"
+    """What ingest tells detect."""
     metrics: str = "drift-metrics"
+    """Results, one for each statistic, column and window."""
     alerts: str = "drift-alerts"
+    """Alerts, one message for each change."""
     references: str = "stream-gov.reference-profiles"
+    """Reference profiles, compacted."""
     monitors: str = "stream-gov.monitor-configs"
+    """Monitors, compacted."""
     dead_letters: str = "inference-events.dlq"
+    """Rejected events with their reasons."""
     prefix: str = ""
     """Put before every name."""
     partitions: int = Field(default=12, ge=1, le=1_000)
     """Of the topics of events, summaries, metrics and alerts where stream-gov creates them."""
     replication: int = Field(default=1, ge=1, le=9)
+    """Copies of each partition where stream-gov creates the topics."""
     events_retention: Duration = 604_800_000
+    """Of the events where stream-gov creates their topic."""
     results_retention: Duration = 2_592_000_000
     """Of metrics, alerts and dead letters."""
 
@@ -67,11 +77,17 @@ class InfluxSettings(_Section):
     """Where the InfluxDB sink writes."""
 
     url: str = "http://127.0.0.1:8086"
+    """Address of InfluxDB 2."""
     token: SecretStr = SecretStr("")
+    """Secret; needs permission to write to the bucket. Without one `up` runs no InfluxDB sink."""
     org: str = "stream-gov"
+    """Organisation."""
     bucket: str = "stream-gov"
+    """Bucket that points are written to; it must exist."""
     timeout: Duration = 10_000
+    """Longest wait for one request."""
     batch_size: int = Field(default=5_000, ge=1, le=50_000)
+    """Points in one request."""
 
 
 class Settings(BaseSettings):
@@ -112,10 +128,13 @@ class Settings(BaseSettings):
     store_url: str = ""
     """SQLAlchemy URL of the store; empty: SQLite in `state_dir`."""
     metrics_host: str = "127.0.0.1"
+    """Where `/metrics` listens; only this machine unless told otherwise."""
     metrics_port: int = Field(default=9464, ge=0, le=65_535)
     """`/metrics` of the first worker; `up` counts on from it. 0: none."""
     log_format: Literal["console", "json"] = "console"
+    """`console` for people, `json` for one object a line."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least level of the lines that are written."""
 
     @property
     def store(self) -> str:
