@@ -14,6 +14,9 @@ from stream_gov.contracts import StreamGovError
 
 __all__ = ["INTERRUPTED", "Command", "Group", "examples", "new_app"]
 
+# The library's own base of all mistakes in flags and arguments; where it lives differs between its releases.
+_UsageError: type[Exception] = typer.BadParameter.__bases__[0]
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
@@ -34,6 +37,15 @@ class Group(TyperGroup):
             for line in str(err).splitlines() or [type(err).__name__]:
                 error(line)
             raise typer.Exit(err.exit_code) from err
+        except _UsageError as err:
+            if type(err).__name__ == "NoArgsIsHelpError":  # it carries the help, which is what was asked for
+                raise
+            context = getattr(err, "ctx", None)
+            place = context.command_path if context is not None else "stream-gov"
+            said = err.format_message() if hasattr(err, "format_message") else str(err)
+            said = said.replace("Value error, ", "").rstrip(".")
+            error(f"{said}; `{place} --help` lists what there is")
+            raise typer.Exit(2) from err
         except KeyboardInterrupt as err:
             error("stopped by Ctrl-C", prefix="")
             raise typer.Exit(INTERRUPTED) from err

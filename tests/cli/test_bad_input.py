@@ -91,6 +91,7 @@ def test_a_mistake_is_one_clear_line(run, tmp_path, case):
     assert result.exit_code == 2
     said = [line for line in result.stderr.splitlines() if line.lower().startswith("error: ")]
     assert len(said) == 1, result.stderr
+    assert "Usage:" not in result.stderr
     for part in expected:
         assert part in said[0]
     assert "Traceback" not in result.output
