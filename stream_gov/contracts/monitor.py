@@ -21,7 +21,9 @@ from pydantic import (
 
 from stream_gov.contracts.durations import Duration, format_duration
 from stream_gov.contracts.errors import ConfigurationError
+from stream_gov.contracts.seasons import Season, SeasonKind, check_timezone
 from stream_gov.contracts.strict_yaml import parse_yaml
+from stream_gov.contracts.trailing import TrailingConfig
 from stream_gov.contracts.unknown_keys import describe_validation_error, nearest
 
 __all__ = ["STATISTIC_NAMES", "AlertPolicy", "Check", "ColumnSelection", "Monitor", "WindowConfig"]
@@ -205,6 +207,11 @@ _SEGMENTS_SCHEMA = {
 }
 
 
+def _or_a_coarser_season(season: str | None) -> str:
+    """A season holds panes to the length of its slots."""
+    return "" if season is None else ", or a shorter `size`, or `season: day_of_week`"
+
+
 def _default_checks() -> tuple[Check, ...]:
     return (
         Check(statistic="psi", tolerance=0.1, level=0.001),
@@ -233,13 +240,19 @@ class Monitor(_Strict):
     """Segments kept apart; the rarest of the reference beyond it are counted together as `(other)`."""
     window: WindowConfig
     pane: Duration | None = None
-    """Smallest step of time; without it the greatest common divisor of `window.size` and `window.every`."""
+    """Smallest step of time; without it the greatest common divisor of `window.size`, `window.every` and the slots of the season."""
     min_events: int = Field(default=200, ge=1)
     """Fewer valid values in a window (or in the reference): `insufficient`."""
     covariance: bool = False
     """Keep the joint covariance of the numeric columns in every pane."""
     calibration: Literal["independent", "long_run"] = "independent"
     """What calibrated checks take the values of a column for: independent draws, or as dependent as the reference shows them."""
+    season: SeasonKind | None = None
+    """Compare each hour or day with the like hours or days of the reference."""
+    timezone: Annotated[str, AfterValidator(check_timezone)] | None = None
+    """Whose clocks the season follows, an IANA name; without it UTC."""
+    trailing: TrailingConfig | None = None
+    """Compare with a stretch of the recent past, in the cells of the reference."""
     checks: tuple[Check, ...] = Field(default_factory=_default_checks)
     alerts: AlertPolicy = AlertPolicy()
 
@@ -257,8 +270,9 @@ class Monitor(_Strict):
             msg = f"pane ({format_duration(pane)}) must divide window.size ({format_duration(size)}) and window.every ({format_duration(every)})"
             raise ValueError(msg)
         if size // pane > _MAX_PANES_PER_WINDOW:
-            msg = f"a window has {size // pane} panes of {format_duration(pane)}, more than {_MAX_PANES_PER_WINDOW}; choose a longer `pane` or `every`"
+            msg = f"a window has {size // pane} panes of {format_duration(pane)}, more than {_MAX_PANES_PER_WINDOW}; choose a longer `pane` or `every`{_or_a_coarser_season(self.season)}"
             raise ValueError(msg)
+        self._check_what_it_is_compared_with()
         seen: dict[str, set[str | None]] = {}
         for check in self.checks:
             named = seen.setdefault(check.statistic, set())
@@ -273,10 +287,41 @@ class Monitor(_Strict):
             raise ValueError(msg)
         return self
 
+    def _check_what_it_is_compared_with(self) -> None:
+        if self.timezone is not None and self.season is None:
+            msg = "timezone: only a season follows the clocks of a time zone; add `season` or take `timezone` away"
+            raise ValueError(msg)
+        if self.seasonal is not None and self.seasonal.longest_pane_ms % self.pane_ms:
+            longest = format_duration(self.seasonal.longest_pane_ms)
+            msg = (
+                f"pane ({format_duration(self.pane_ms)}) would span two slots of the season {self.seasonal}; write `pane: {longest}` "
+                f"or what divides {longest}, or leave `pane` out"
+            )
+            raise ValueError(msg)
+        if self.trailing is None:
+            return
+        if self.season is not None:
+            msg = (
+                "season and trailing are two ways to compare a window, and only one can be used; take one of them away"
+            )
+            raise ValueError(msg)
+        if self.reference is None:
+            msg = "trailing: the events are counted in the cells of a reference; name one in `reference`"
+            raise ValueError(msg)
+        self.trailing.check(self.window.every_ms)
+
+    @property
+    def seasonal(self) -> Season | None:
+        """The season and its time zone; None: windows are compared with the whole of the reference."""
+        return None if self.season is None else Season(self.season, self.timezone or "UTC")
+
     @property
     def pane_ms(self) -> int:
         """Length of a pane in milliseconds."""
-        return math.gcd(self.window.size, self.window.every_ms) if self.pane is None else self.pane
+        if self.pane is not None:
+            return self.pane
+        longest = 0 if self.seasonal is None else self.seasonal.longest_pane_ms
+        return math.gcd(self.window.size, self.window.every_ms, longest)
 
     def checks_of(self, column: str) -> list[Check]:
         """Return the checks that judge a column: for each statistic the one that names it, else the one that names none."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stream_gov.contracts import Check, ConfigurationError, Verdict
 from stream_gov.statistics.catalogue import Statistic
-from stream_gov.summaries import ColumnSummary, Dependence, PaneSummary
+from stream_gov.summaries import ColumnSummary, PaneSummary, WindowDependence
 
 __all__ = ["Decision", "decide"]
 
@@ -52,7 +52,7 @@ def decide(
     check: Check,
     min_events: int,
     *,
-    dependence: Dependence | None = None,
+    dependence: WindowDependence | None = None,
 ) -> Decision:
     """Compare a window with its reference by one check.
 
@@ -117,7 +117,12 @@ def _why_insufficient(statistic: Statistic, value: float, n_reference: int, n_wi
 
 
 def _beyond_threshold(
-    statistic: Statistic, value: float, reference: Summary, window: Summary, check: Check, dependence: Dependence | None
+    statistic: Statistic,
+    value: float,
+    reference: Summary,
+    window: Summary,
+    check: Check,
+    dependence: WindowDependence | None,
 ) -> _Judgement:
     del reference, window, dependence
     if check.threshold is None:
@@ -127,7 +132,12 @@ def _beyond_threshold(
 
 
 def _unlikely_without_change(
-    statistic: Statistic, value: float, reference: Summary, window: Summary, check: Check, dependence: Dependence | None
+    statistic: Statistic,
+    value: float,
+    reference: Summary,
+    window: Summary,
+    check: Check,
+    dependence: WindowDependence | None,
 ) -> _Judgement:
     del value, dependence
     if statistic.p_value is None or check.p_value is None:
@@ -138,7 +148,12 @@ def _unlikely_without_change(
 
 
 def _unlikely_within_tolerance(
-    statistic: Statistic, value: float, reference: Summary, window: Summary, check: Check, dependence: Dependence | None
+    statistic: Statistic,
+    value: float,
+    reference: Summary,
+    window: Summary,
+    check: Check,
+    dependence: WindowDependence | None,
 ) -> _Judgement:
     del value
     if statistic.calibrated is None or check.tolerance is None or check.test_level is None:
@@ -158,7 +173,7 @@ def _unlikely_within_tolerance(
     return _Judgement(p_value < check.test_level, p_value, "long_run")
 
 
-_RULES: dict[str, Callable[[Statistic, float, Summary, Summary, Check, Dependence | None], _Judgement]] = {
+_RULES: dict[str, Callable[[Statistic, float, Summary, Summary, Check, WindowDependence | None], _Judgement]] = {
     "threshold": _beyond_threshold,
     "p_value": _unlikely_without_change,
     "calibrated": _unlikely_within_tolerance,

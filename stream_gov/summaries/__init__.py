@@ -17,7 +17,15 @@ from stream_gov.summaries.layout import (
     PaneLayout,
     layout_from_state,
 )
-from stream_gov.summaries.long_run import MAX_LONG_RUN_CELLS, Dependence, Inflation, LongRun, n_cells_of, pooled_cells
+from stream_gov.summaries.long_run import (
+    MAX_LONG_RUN_CELLS,
+    Dependence,
+    Inflation,
+    LongRun,
+    WindowDependence,
+    n_cells_of,
+    pooled_cells,
+)
 from stream_gov.summaries.numeric import NumericColumns, NumericSummary
 from stream_gov.summaries.pane import (
     MAX_NEW_COLUMNS,
@@ -51,6 +59,7 @@ __all__ = [
     "NumericSummary",
     "PaneLayout",
     "PaneSummary",
+    "WindowDependence",
     "category_name",
     "empty_summary",
     "layout_from_state",

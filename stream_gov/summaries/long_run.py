@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from stream_gov.summaries.layout import CategoricalLayout, ColumnLayout, NumericLayout
 
-__all__ = ["MAX_LONG_RUN_CELLS", "Dependence", "Inflation", "LongRun", "n_cells_of", "pooled_cells"]
+__all__ = [
+    "MAX_LONG_RUN_CELLS",
+    "Dependence",
+    "Inflation",
+    "LongRun",
+    "WindowDependence",
+    "n_cells_of",
+    "pooled_cells",
+]
 
 _Array = NDArray[np.float64]
 
@@ -140,6 +148,13 @@ class LongRun:
         inside = spread > 1e-9
         ratio = float((variances[inside] / spread[inside]).max(initial=1.0))
         return Inflation(ratio, self.lag)
+
+
+class WindowDependence(Protocol):
+    """How the rows of a window that is compared with a reference depend on each other."""
+
+    def of_window(self, n: int, n_reference: int) -> LongRun:
+        """Covariance for the comparison of a window of `n` rows in a row with a reference of `n_reference`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
