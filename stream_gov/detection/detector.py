@@ -18,6 +18,7 @@ from stream_gov.contracts import (
     WatermarkRecord,
 )
 from stream_gov.detection.alert_lifecycle import advance, revise
+from stream_gov.detection.baselines import Choice, choose_baseline
 from stream_gov.detection.catalog import Catalog
 from stream_gov.detection.judge import JudgedWindow, Window, judge_window, levels_for
 from stream_gov.detection.levels import Levels
@@ -29,6 +30,15 @@ from stream_gov.detection.state import (
     Series,
     SeriesKey,
     table_key,
+)
+from stream_gov.detection.trailing_choice import (
+    choose_trailing,
+    forget_trail,
+    keep_in_trail,
+    resume_trail,
+    rewind_trail,
+    trim_trail,
+    watch_trail,
 )
 from stream_gov.detection.windows import first_end_after, last_end_containing, window_ends_containing
 from stream_gov.reference import ReferenceProfile
@@ -143,6 +153,10 @@ class Detector:
         if not pane.add(record.summary, record.n_events, record.n_rejected, source, record.to_offset):
             step.repeated += 1
             return step
+        if monitor.trailing is not None:
+            replay = state.models.get(record.model)
+            replayed = replay is not None and not replay.settled
+            watch_trail(monitor, key, series.trail, record.profile, start, step.updates, replayed=replayed)
         layout_owner = self._profile_of_pane(record.profile)
         if layout_owner is not None:
             pane.merged(layout_owner.layout)
@@ -182,7 +196,12 @@ class Detector:
             for pane_key in [k for k in series.panes if record.from_ms < k[0] + k[1] and k[0] <= record.until_ms]:
                 del series.panes[pane_key]
                 step.updates[table_key("pane", *key, *pane_key)] = None
-            fresh = Series(closed_until_ms=min(series.closed_until_ms or reopened, reopened), panes=series.panes)
+            rewind_trail(key, series.trail, record.from_ms, record.until_ms, step.updates)
+            fresh = Series(
+                closed_until_ms=min(series.closed_until_ms or reopened, reopened),
+                panes=series.panes,
+                trail=series.trail,
+            )
             state.series[record.model][key] = fresh
             step.updates[table_key("series", *key)] = fresh.to_bytes()
 
@@ -226,12 +245,14 @@ class Detector:
         if replay is not None and not replay.settled and state.time.has_ended(replay.ended):
             # First everything that was replayed, by the clock of the replay; then live time, which may be years ahead: the time
             # between is no silence of the model.
-            self._close_until(monitor, state, state.time.replay_time(replay.replayed_to), step)
+            replayed_to = state.time.replay_time(replay.replayed_to)
+            self._close_until(monitor, state, replayed_to, step)
             replay.settled = True
             step.updates[table_key("model", model)] = replay.to_bytes()
-            for series in state.series.get(model, {}).values():
+            for key, series in state.series.get(model, {}).items():
                 series.last_event_end_ms = 0
                 series.wake_ms = NO_WATERMARK
+                resume_trail(monitor, key, series.trail, replayed_to, state.time.event_time(), step.updates)
         self._close_until(monitor, state, self._event_time(state, model), step)
 
     def _close_until(self, monitor: Monitor, state: PartitionState, now: int, step: Step) -> None:
@@ -260,20 +281,27 @@ class Detector:
             passed = first_end_after(now, size_ms=size, every_ms=every) - every
             series.closed_until_ms = max(series.closed_until_ms, passed)
         for pane_key in [k for k in series.panes if last_end_containing(k[0], size_ms=size, every_ms=every) <= final]:
+            keep_in_trail(monitor, key, series, pane_key, self._profile_of_pane(pane_key[2]), step.updates)
             del series.panes[pane_key]
             step.updates[table_key("pane", *key, *pane_key)] = None
+        trail_wakes = trim_trail(monitor, key, series.trail, final, step.updates)
         _report_leftovers(series, step)
         for end in [e for e in series.reported if e <= final]:
             del series.reported[end]
         closed = series.closed_until_ms
         quiet = 0 if closed is None else (closed - series.last_event_end_ms) // every
-        if quiet > MAX_EMPTY_WINDOWS and not series.panes and series.alert.last is None:
+        is_silent = quiet > MAX_EMPTY_WINDOWS and not series.panes and series.alert.last is None
+        if is_silent and trail_wakes is None:
+            forget_trail(key, series.trail, step.updates)
             step.updates[table_key("series", *key)] = None
             return True
         packed = series.to_bytes()
         if packed != as_kept or table_key("series", *key) in step.updates:
             step.updates[table_key("series", *key)] = packed
         next_end = first_end_after(now, size_ms=size, every_ms=every)
+        if is_silent and trail_wakes is not None:
+            series.wake_ms = trail_wakes + lateness  # nothing but to forget the past, step by step
+            return False
         purges = (last_end_containing(start, size_ms=size, every_ms=every) + lateness for start, _, _ in series.panes)
         series.wake_ms = (
             min(next_end, *purges, *(end + lateness for end in series.reported)) if series.panes else next_end
@@ -310,8 +338,8 @@ class Detector:
         start = end - monitor.window.size
         inside = {k: p for k, p in series.panes.items() if start <= k[0] and k[0] + k[1] <= end}
         profile_id = self._profile_to_compare(inside)
-        chosen = [p for k, p in inside.items() if k[2] == profile_id]
-        events = sum(p.n_events for p in chosen)
+        chosen = {k: p for k, p in inside.items() if k[2] == profile_id}
+        events = sum(p.n_events for p in chosen.values())
         said = series.reported.get(end)
         revision = 0 if said is None else said[0] + 1
         late = series.pending_late + (0 if said is None else said[1])
@@ -328,9 +356,20 @@ class Detector:
             rejected=rejected + sum(p.n_rejected for p in inside.values()),
         )
         profile, why_not = self._profile(monitor, profile_id)
-        summary = self._merge(chosen, profile) if profile is not None and events else None
+        compared = None if profile is None else self._compared(monitor, key, series, start, chosen, profile)
+        summary = None
+        if profile is not None and compared is not None and events:
+            summary = self._merge([chosen[k] for k in compared.panes], profile)
         levels = self._levels_of(monitor, profile) if summary is not None and profile is not None else None
-        judged = judge_window(monitor, window, summary, profile, levels=levels, why_not=why_not)
+        judged = judge_window(
+            monitor,
+            window,
+            summary,
+            profile,
+            levels=levels,
+            baseline=None if compared is None else compared.baseline,
+            why_not=why_not if compared is None else compared.why_not,
+        )
         step.results.extend(judged.results)
         series.pending_late = series.pending_rejected = 0
         series.reported[end] = (revision, late, rejected)
@@ -340,6 +379,19 @@ class Detector:
         series.closed_until_ms = end if series.closed_until_ms is None else max(end, series.closed_until_ms)
         if events or not series.last_event_end_ms:
             series.last_event_end_ms = max(series.last_event_end_ms, end)
+
+    @staticmethod
+    def _compared(
+        monitor: Monitor,
+        key: SeriesKey,
+        series: Series,
+        start_ms: int,
+        panes: dict[PaneKey, PaneState],
+        profile: ReferenceProfile,
+    ) -> Choice:
+        if monitor.trailing is not None:
+            return choose_trailing(monitor, monitor.trailing, profile, series, start_ms, panes)
+        return choose_baseline(monitor, profile, key[2], {k: p.n_events for k, p in panes.items()})
 
     def _levels_of(self, monitor: Monitor, profile: ReferenceProfile) -> Levels:
         known = self._levels.get(monitor.model)
@@ -414,6 +466,7 @@ def _report_leftovers(series: Series, step: Step) -> None:
 
 
 def _forget(key: SeriesKey, series: Series, step: Step) -> None:
+    forget_trail(key, series.trail, step.updates)
     step.updates[table_key("series", *key)] = None
     for pane_key in series.panes:
         step.updates[table_key("pane", *key, *pane_key)] = None

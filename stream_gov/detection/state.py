@@ -5,7 +5,9 @@ Keys are JSON arrays, so that no name can be mistaken for another:
 - `["time"]`: watermarks of the source partitions;
 - `["model", model]`: how far the replays of a model have come;
 - `["series", model, version, segment]`: what was closed, and the open alert;
-- `["pane", model, version, segment, start_ms, pane_ms, profile]`: the merged summary, and the cuts merged into it.
+- `["pane", model, version, segment, start_ms, pane_ms, profile]`: the merged summary, and the cuts merged into it;
+- `["trail", model, version, segment]`: since when a series was watched whose windows are compared with the past;
+- `["step", model, version, segment, start_ms, step_ms, profile]`: a piece of that past.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import msgspec
 
 from stream_gov.contracts import NO_WATERMARK, Alert, Result, UnreadableRecordError
 from stream_gov.detection.alert_lifecycle import AlertMemory
+from stream_gov.detection.trailing import Trail, TrailStep
 from stream_gov.detection.watermarks import SourceWatermarks
 from stream_gov.summaries import PaneLayout, PaneSummary
 
@@ -124,11 +127,13 @@ class Series:
     """The message sent for the newest window, if there was one."""
     panes: dict[PaneKey, PaneState] = field(default_factory=dict)
     """Kept under keys of their own."""
+    trail: Trail = field(default_factory=Trail)
+    """Kept under keys of their own."""
     wake_ms: int = NO_WATERMARK
     """Event time before which nothing is to be done; not kept, only saves looking."""
 
     def to_bytes(self) -> bytes:
-        """Pack all but the panes."""
+        """Pack all but the panes and the trail."""
         return _encoder.encode(
             [
                 STATE_FORMAT,
@@ -207,6 +212,11 @@ class PartitionState:
         """Return one series, if it is known."""
         return self.series.get(key[0], {}).get(key)
 
+    def _kept_series(self, parts: list[Any]) -> Series:
+        """Series that a key names, made where none of its keys was met yet."""
+        model, version, segment = parts
+        return self.series.setdefault(model, {}).setdefault((model, version, segment), Series())
+
     def time_bytes(self) -> bytes:
         """Pack the watermarks."""
         return _encoder.encode([STATE_FORMAT, *self.time.to_state()])
@@ -237,12 +247,19 @@ class PartitionState:
                         fresh = Series.from_state(rest)
                         by_key = state.series.setdefault(parts[0], {})
                         known = by_key.get(tuple(parts))
-                        fresh.panes = known.panes if known is not None else {}
+                        if known is not None:
+                            fresh.panes, fresh.trail = known.panes, known.trail
                         by_key[tuple(parts)] = fresh
                     case "pane":
-                        model, version_name, segment, start_ms, pane_ms, profile = parts
-                        series = state.series.setdefault(model, {}).setdefault((model, version_name, segment), Series())
-                        series.panes[(start_ms, pane_ms, profile)] = PaneState.from_state(rest)
+                        *of_series, start_ms, pane_ms, profile = parts
+                        state._kept_series(of_series).panes[(start_ms, pane_ms, profile)] = PaneState.from_state(rest)
+                    case "trail":
+                        state._kept_series(parts).trail.watched = Trail.watched_from_state(rest)
+                    case "step":
+                        *of_series, start_ms, step_ms, profile = parts
+                        n_events, summary = rest
+                        step = TrailStep(n_events, summary)
+                        state._kept_series(of_series).trail.steps[(start_ms, step_ms, profile)] = step
                     case _:
                         msg = f"state under the unknown key {key}; upgrade `detect`"
                         raise UnreadableRecordError(msg)
