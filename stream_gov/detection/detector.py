@@ -196,7 +196,7 @@ class Detector:
             for pane_key in [k for k in series.panes if record.from_ms < k[0] + k[1] and k[0] <= record.until_ms]:
                 del series.panes[pane_key]
                 step.updates[table_key("pane", *key, *pane_key)] = None
-            rewind_trail(key, series.trail, record.from_ms, record.until_ms, step.updates)
+            rewind_trail(monitor, key, series, record.from_ms, record.until_ms, step.updates)
             fresh = Series(
                 closed_until_ms=min(series.closed_until_ms or reopened, reopened),
                 panes=series.panes,

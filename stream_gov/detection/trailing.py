@@ -143,14 +143,23 @@ class Trail:
         self.watched = {profile: stretches for profile, stretches in self.watched.items() if stretches}
         return gone, sum(len(stretches) for stretches in self.watched.values()) != before
 
-    def rewind(self, from_ms: int, until_ms: int) -> list[StepKey]:
-        """Take back what lies in a time that is replayed; return the steps that are gone: all that overlap it."""
+    def rewind(self, from_ms: int, until_ms: int, *, kept_from_ms: int) -> list[StepKey]:
+        """Take back what lies in a time that is replayed; return the steps that are gone: all that overlap it.
+
+        Parameters
+        ----------
+        kept_from_ms
+            Steps before it may have been forgotten, so what is replayed cannot be compared with them.
+        """
         gone = [key for key in self.steps if key[0] <= until_ms and from_ms < key[0] + key[1]]
         for key in gone:
             del self.steps[key]
         for profile, stretches in self.watched.items():
             kept: list[_Stretch] = []
             for stretch in stretches:
+                stretch.start_ms = max(stretch.start_ms, kept_from_ms)
+                if stretch.end_ms is not None and stretch.end_ms <= stretch.start_ms:
+                    continue
                 outside = stretch.start_ms > until_ms or (stretch.end_ms is not None and stretch.end_ms < from_ms)
                 if outside or stretch.start_ms < from_ms:
                     kept.append(stretch if outside else _Stretch(stretch.start_ms, replayed=True))

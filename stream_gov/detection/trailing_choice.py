@@ -89,11 +89,16 @@ def trim_trail(monitor: Monitor, key: SeriesKey, trail: Trail, final_ms: int, up
     return min((start + length + reach for start, length, _ in trail.steps), default=None)
 
 
-def rewind_trail(key: SeriesKey, trail: Trail, from_ms: int, until_ms: int, updates: _Updates) -> None:
+def rewind_trail(
+    monitor: Monitor, key: SeriesKey, series: Series, from_ms: int, until_ms: int, updates: _Updates
+) -> None:
     """Take back what lies in a time that is replayed."""
-    if not (trail.steps or trail.watched):
+    trail = series.trail
+    if monitor.trailing is None or not (trail.steps or trail.watched):
         return
-    for step_key in trail.rewind(from_ms, until_ms):
+    every = monitor.window.every_ms
+    kept_from = (series.closed_until_ms or 0) + every - _reach_ms(monitor.trailing, monitor)
+    for step_key in trail.rewind(from_ms, until_ms, kept_from_ms=-(-kept_from // every) * every):
         updates[table_key("step", *key, *step_key)] = None
     updates[table_key("trail", *key)] = trail.to_bytes(STATE_FORMAT)
 
