@@ -438,9 +438,8 @@ class Detector:
 
     @staticmethod
     def _merge(panes: list[PaneState], profile: ReferenceProfile) -> PaneSummary:
-        total = PaneSummary(profile.layout)
+        total = PaneSummary.merge_all([pane.merged(profile.layout) for pane in panes], profile.layout)
         for pane in panes:
-            total = total.merge(pane.merged(profile.layout))
             pane.pack_away()
         return total
 

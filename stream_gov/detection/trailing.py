@@ -120,13 +120,12 @@ class Trail:
         self, profile: str, layout: PaneLayout, start_ms: int, end_ms: int, panes: Iterable[PaneSummary]
     ) -> PaneSummary:
         """Merge the steps that lie in a stretch with panes that are in no step yet."""
-        total = PaneSummary(layout)
-        for (start, length, of), kept in sorted(self.steps.items()):
-            if of == profile and start_ms <= start and start + length <= end_ms:
-                total = total.merge(PaneSummary.from_bytes(kept.summary, layout))
-        for pane in panes:
-            total = total.merge(pane)
-        return total
+        kept = [
+            PaneSummary.from_bytes(self.steps[key].summary, layout)
+            for key in sorted(self.steps)
+            if key[2] == profile and start_ms <= key[0] and key[0] + key[1] <= end_ms
+        ]
+        return PaneSummary.merge_all([*kept, *panes], layout)
 
     def forget_before(self, time_ms: int) -> tuple[list[StepKey], bool]:
         """Forget what ended at or before a time; return the steps that are gone, and whether stretches are."""
