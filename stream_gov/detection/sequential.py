@@ -208,6 +208,8 @@ def sequential_decision(
         reason = "e_detector is undefined: the column has a single cell, or cannot shift beyond the tolerance"
     elif not evidence.since_counts.any():
         reason = "no valid values have come yet"
+    if evidence is not None and evidence.alarm and evidence.since_counts.sum() < min_events and not reason:
+        reason = f"{evidence.since_counts.sum()} valid values since a shift seems to have begun, fewer than min_events = {min_events}"
     alarm = evidence is not None and evidence.alarm and not reason
     if alarm and evidence is not None:
         distance = _distance(reference, evidence)

@@ -153,3 +153,18 @@ def test_too_small_a_reference_or_a_column_of_one_value_is_insufficient():
     assert result.verdict is Verdict.INSUFFICIENT
     assert "the reference has 4000 valid values, fewer than min_events = 5000" in result.reason
     assert result.value is None
+
+
+def test_fewer_events_than_min_events_since_the_shift_began_are_insufficient():
+    mine = watched().model_copy(update={"min_events": 250})
+    driver = Driver(mine, profile_for(mine))
+    feed_hours(driver, range(5))
+    feed_hours(driver, range(5, 10), shift=3.0)
+    driver.finish()
+    found = {
+        (r.window_end_ms - T0) // HOUR: (r.verdict, r.reason)
+        for r in driver.results(column="x", statistic="e_detector")
+    }
+    assert found[6][0] is found[7][0] is Verdict.INSUFFICIENT
+    assert found[7][1] == "200 valid values since a shift seems to have begun, fewer than min_events = 250"
+    assert found[8][0] is Verdict.DRIFT
