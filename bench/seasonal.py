@@ -9,8 +9,9 @@ with drift has from its middle on `x` shifted by 0.3 of its standard deviations 
 
 Compared are the whole reference with values taken for independent, the whole reference with its long-run covariance, and the season `hour_of_week`.
 Checks have tolerance 0 and no level, and the budget is one false alarm in 30 days. Prints for each the share of tests without drift
-that have a p-value below 0.01 and 0.001, the alerts that open in 30 days, the windows of them that drift, and from the stream with drift the share of
-tests below 0.001 after the shift, and the time to the first alert after it. About 10 seconds for each stream, autocorrelation and window.
+that have a p-value below 0.01 and 0.001, the windows in which a test calls drift, the alerts that open in 30 days, how often the e-detector of a column begins
+an alarm; and from the stream with drift the share of tests below 0.001 after the shift, and the median time to the first test and the first e-detector
+that call drift (in how many streams). About 10 seconds for each stream, autocorrelation and window.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ KINDS = {
 }
 MONITOR = (
     "{{monitor: bench, model: bench, reference: bench, window: {{size: {window}}}, min_events: 20, budget: {{false_alarms: 1, per: 30d}}, {kind}, "
-    "checks: [{{statistic: psi, tolerance: 0}}, {{statistic: mean_shift, tolerance: 0}}, {{statistic: ks, tolerance: 0}}]}}"
+    "checks: [{{statistic: psi, tolerance: 0}}, {{statistic: mean_shift, tolerance: 0}}, {{statistic: ks, tolerance: 0}}, {{statistic: e_detector, tolerance: 0}}]}}"
 )
 SHIFT = 0.3
 
@@ -57,6 +58,8 @@ class Tally:
     n_shifted: int = 0
     shifted_below: int = 0
     delays_h: list[float] = field(default_factory=list)
+    sequential_alarms: int = 0
+    sequential_delays_h: list[float] = field(default_factory=list)
 
 
 def main() -> None:
@@ -69,9 +72,10 @@ def main() -> None:
     options = parser.parse_args()
     started = time.process_time()
     print(
-        "| window | autocorrelation | compared with | p < 0.01 | p < 0.001 | windows with drift | alerts in 30 days | shift: p < 0.001 | hours to alert |"
+        "| window | autocorrelation | compared with | p < 0.01 | p < 0.001 | windows with drift | alerts in 30 days | e-detector alarms in 30 days | "
+        "shift: p < 0.001 | hours to a window with drift | hours to e-detector |"
     )
-    print("|---" * 9 + "|")
+    print("|---" * 11 + "|")
     for window in options.windows:
         for rho in options.autocorrelation:
             tallies = {kind: Tally() for kind in KINDS}
@@ -95,11 +99,16 @@ def main() -> None:
 
 
 def line(tally: Tally, days: int) -> str:
-    delay = f"{statistics.median(tally.delays_h):.0f}" if tally.delays_h else "none"
     return (
         f"{tally.below_01 / tally.n_tests:.4f} | {tally.below_001 / tally.n_tests:.4f} | {len(tally.drifted) / tally.n_windows:.1%} | "
-        f"{tally.alerts / days * 30:.1f} | {tally.shifted_below / tally.n_shifted:.3f} | {delay}"
+        f"{tally.alerts / days * 30:.1f} | {tally.sequential_alarms / days * 30:.2f} | {tally.shifted_below / tally.n_shifted:.3f} | "
+        f"{delay(tally.delays_h)} | {delay(tally.sequential_delays_h)}"
     )
+
+
+def delay(hours: list[float]) -> str:
+    """Median, and in how many streams it was found."""
+    return f"{statistics.median(hours):.0f} ({len(hours)})" if hours else "none"
 
 
 def count(
@@ -111,8 +120,8 @@ def count(
     shift: float,
     middle: float,
 ) -> None:
-    found: float | None = None
-    before = False
+    found: dict[str, float] = {}
+    before, in_alarm = False, set[str]()
     for record in backtest(events, watched, profile):
         if isinstance(record, Alert):
             tally.alerts += shift == 0 and record.change == "opened"
@@ -120,6 +129,13 @@ def count(
         if record.statistic == "events":
             tally.n_windows += shift == 0
             before = record.window_start_ms < middle
+        if record.statistic == "e_detector":
+            alarm = record.verdict == "drift"
+            if shift == 0:
+                tally.sequential_alarms += alarm and record.column not in in_alarm
+            elif alarm and not before:
+                found.setdefault("e_detector", record.window_end_ms)
+            (in_alarm.add if alarm else in_alarm.discard)(record.column)
         if record.p_value is None:
             continue
         if shift == 0:
@@ -131,10 +147,11 @@ def count(
         elif not before:
             tally.n_shifted += 1
             tally.shifted_below += record.p_value < 0.001
-            if record.verdict == "drift" and found is None:
-                found = record.window_end_ms
-    if found is not None:
-        tally.delays_h.append((found - middle) / HOUR_MS)
+            if record.verdict == "drift":
+                found.setdefault("window", record.window_end_ms)
+    for name, delays in (("window", tally.delays_h), ("e_detector", tally.sequential_delays_h)):
+        if name in found:
+            delays.append((found[name] - middle) / HOUR_MS)
 
 
 def monitor(kind: str, window: str) -> Monitor:

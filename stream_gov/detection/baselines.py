@@ -36,6 +36,8 @@ class Choice:
     panes: list[PaneKey]
     why_not: str = ""
     """Why the window is not compared, in words; otherwise empty."""
+    slots: Mapping[int, int] = field(default_factory=dict)
+    """Events by slot of the season, where the baseline is a mixture of slots; otherwise empty."""
 
 
 def whole_baseline(profile: ReferenceProfile, segment: str) -> Baseline:
@@ -89,7 +91,7 @@ def choose_baseline(monitor: Monitor, profile: ReferenceProfile, segment: str, e
         column: MixtureDependence(known, [summary.columns[column] for summary in summaries], counts)
         for column, known in profile.seasonal_long_run.items()
     }
-    return Choice(Baseline(named.id, mixture(summaries, counts), dependence), kept)
+    return Choice(Baseline(named.id, mixture(summaries, counts), dependence), kept, slots=by_slot)
 
 
 def _slot_of(season: Season, key: PaneKey) -> int | None:

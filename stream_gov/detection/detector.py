@@ -22,6 +22,7 @@ from stream_gov.detection.baselines import Choice, choose_baseline
 from stream_gov.detection.catalog import Catalog
 from stream_gov.detection.judge import JudgedWindow, Window, judge_window, levels_for
 from stream_gov.detection.levels import Levels
+from stream_gov.detection.sequential import E_DETECTOR, EDetectorPlans, SequentialState, advance_evidence
 from stream_gov.detection.state import (
     ModelState,
     PaneKey,
@@ -94,6 +95,7 @@ class Detector:
         self._catalog = catalog
         self._levels: dict[str, tuple[Monitor, ReferenceProfile, Levels]] = {}
         """By model, as long as its monitor and profile stay the same."""
+        self._plans = EDetectorPlans()
 
     def restore(self, items: Iterable[tuple[str, bytes]]) -> PartitionState:
         """Build the state of one partition from the keys and values that were kept of it."""
@@ -202,6 +204,8 @@ class Detector:
                 panes=series.panes,
                 trail=series.trail,
             )
+            if series.sequential is not None:
+                step.updates[table_key("sequential", *key)] = None
             state.series[record.model][key] = fresh
             step.updates[table_key("series", *key)] = fresh.to_bytes()
 
@@ -292,8 +296,7 @@ class Detector:
         quiet = 0 if closed is None else (closed - series.last_event_end_ms) // every
         is_silent = quiet > MAX_EMPTY_WINDOWS and not series.panes and series.alert.last is None
         if is_silent and trail_wakes is None:
-            forget_trail(key, series.trail, step.updates)
-            step.updates[table_key("series", *key)] = None
+            _forget(key, series, step)
             return True
         packed = series.to_bytes()
         if packed != as_kept or table_key("series", *key) in step.updates:
@@ -357,16 +360,25 @@ class Detector:
         )
         profile, why_not = self._profile(monitor, profile_id)
         compared = None if profile is None else self._compared(monitor, key, series, start, chosen, profile)
-        summary = None
+        newest = summary = None
         if profile is not None and compared is not None and events:
-            summary = self._merge([chosen[k] for k in compared.panes], profile)
-        levels = self._levels_of(monitor, profile) if summary is not None and profile is not None else None
+            fresh = [k for k in compared.panes if k[0] >= end - monitor.window.every_ms]
+            older = [k for k in compared.panes if k[0] < end - monitor.window.every_ms]
+            newest = self._merge([chosen[k] for k in fresh], profile)
+            summary = newest.merge(self._merge([chosen[k] for k in older], profile)) if older else newest
+        levels = None
+        if newest is not None and profile is not None:
+            levels = self._levels_of(monitor, profile)
+            if compared is not None and not compared.why_not:
+                of_newest = self._of_newest(monitor, profile, key[2], compared, chosen, fresh)
+                self._gather_evidence(monitor, key, series, newest, profile, levels, end, step, of_newest)
         judged = judge_window(
             monitor,
             window,
             summary,
             profile,
             levels=levels,
+            sequential=series.sequential,
             baseline=None if compared is None else compared.baseline,
             why_not=why_not if compared is None else compared.why_not,
         )
@@ -392,6 +404,54 @@ class Detector:
         if monitor.trailing is not None:
             return choose_trailing(monitor, monitor.trailing, profile, series, start_ms, panes)
         return choose_baseline(monitor, profile, key[2], {k: p.n_events for k, p in panes.items()})
+
+    @staticmethod
+    def _of_newest(
+        monitor: Monitor,
+        profile: ReferenceProfile,
+        segment: str,
+        compared: Choice,
+        panes: dict[PaneKey, PaneState],
+        newest: list[PaneKey],
+    ) -> Choice:
+        """Choose what the newest panes of a window are compared with by the e-detector."""
+        is_all = len(newest) == len(compared.panes)
+        if is_all or not compared.slots or not any(c.statistic == E_DETECTOR for c in monitor.checks):
+            return compared
+        return choose_baseline(monitor, profile, segment, {k: panes[k].n_events for k in newest})
+
+    def _gather_evidence(
+        self,
+        monitor: Monitor,
+        key: SeriesKey,
+        series: Series,
+        summary: PaneSummary,
+        profile: ReferenceProfile,
+        levels: Levels,
+        end: int,
+        step: Step,
+        compared: Choice,
+    ) -> None:
+        """Let the e-detector take in what is new in a window."""
+        if key[2] not in profile.segments or compared.why_not:
+            return
+        state = series.sequential if series.sequential is not None else SequentialState()
+        start = end - monitor.window.every_ms
+        if advance_evidence(
+            state,
+            summary,
+            monitor,
+            profile,
+            key[2],
+            plans=self._plans,
+            levels=levels,
+            start_ms=start,
+            end_ms=end,
+            expected=compared.baseline.pane if compared.slots else None,
+            slots=compared.slots,
+        ):
+            series.sequential = state
+            step.updates[table_key("sequential", *key)] = series.sequential_bytes()
 
     def _levels_of(self, monitor: Monitor, profile: ReferenceProfile) -> Levels:
         known = self._levels.get(monitor.model)
@@ -467,5 +527,7 @@ def _report_leftovers(series: Series, step: Step) -> None:
 def _forget(key: SeriesKey, series: Series, step: Step) -> None:
     forget_trail(key, series.trail, step.updates)
     step.updates[table_key("series", *key)] = None
+    if series.sequential is not None:
+        step.updates[table_key("sequential", *key)] = None
     for pane_key in series.panes:
         step.updates[table_key("pane", *key, *pane_key)] = None

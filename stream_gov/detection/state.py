@@ -5,6 +5,7 @@ Keys are JSON arrays, so that no name can be mistaken for another:
 - `["time"]`: watermarks of the source partitions;
 - `["model", model]`: how far the replays of a model have come;
 - `["series", model, version, segment]`: what was closed, and the open alert;
+- `["sequential", model, version, segment]`: evidence of the e-detector;
 - `["pane", model, version, segment, start_ms, pane_ms, profile]`: the merged summary, and the cuts merged into it;
 - `["trail", model, version, segment]`: since when a series was watched whose windows are compared with the past;
 - `["step", model, version, segment, start_ms, step_ms, profile]`: a piece of that past.
@@ -21,6 +22,7 @@ import msgspec
 
 from stream_gov.contracts import NO_WATERMARK, Alert, Result, UnreadableRecordError
 from stream_gov.detection.alert_lifecycle import AlertMemory
+from stream_gov.detection.sequential import SequentialState
 from stream_gov.detection.trailing import Trail, TrailStep
 from stream_gov.detection.watermarks import SourceWatermarks
 from stream_gov.summaries import PaneLayout, PaneSummary
@@ -129,6 +131,8 @@ class Series:
     """Kept under keys of their own."""
     trail: Trail = field(default_factory=Trail)
     """Kept under keys of their own."""
+    sequential: SequentialState | None = None
+    """Kept under a key of its own."""
     wake_ms: int = NO_WATERMARK
     """Event time before which nothing is to be done; not kept, only saves looking."""
 
@@ -149,6 +153,10 @@ class Series:
                 self.alert_said,
             ]
         )
+
+    def sequential_bytes(self) -> bytes | None:
+        """Pack the evidence of the e-detector; None if there is none."""
+        return None if self.sequential is None else _encoder.encode([STATE_FORMAT, *self.sequential.to_state()])
 
     @classmethod
     def from_state(cls, state: list[Any]) -> Series:
@@ -248,8 +256,10 @@ class PartitionState:
                         by_key = state.series.setdefault(parts[0], {})
                         known = by_key.get(tuple(parts))
                         if known is not None:
-                            fresh.panes, fresh.trail = known.panes, known.trail
+                            fresh.panes, fresh.trail, fresh.sequential = known.panes, known.trail, known.sequential
                         by_key[tuple(parts)] = fresh
+                    case "sequential":
+                        state._kept_series(parts).sequential = SequentialState.from_state(rest)
                     case "pane":
                         *of_series, start_ms, pane_ms, profile = parts
                         state._kept_series(of_series).panes[(start_ms, pane_ms, profile)] = PaneState.from_state(rest)

@@ -10,7 +10,7 @@ from stream_gov.reference.plan import counting_plan, season_mismatch
 from stream_gov.reference.profile import PROFILE_FORMAT, ReferenceProfile, profile_id, split_profile_id
 from stream_gov.reference.rows import ColumnValues, RowBatch
 from stream_gov.reference.season_slots import MAX_SLOT_SUMMARIES, SlotSummaries, slots_of
-from stream_gov.reference.seasonal_long_run import MixtureDependence
+from stream_gov.reference.seasonal_long_run import MixtureDependence, long_run_by_slot
 
 __all__ = [
     "MAX_CATEGORIES",
@@ -29,6 +29,7 @@ __all__ = [
     "counting_plan",
     "effective_rows",
     "largest_remainder",
+    "long_run_by_slot",
     "mixture",
     "profile_id",
     "season_mismatch",

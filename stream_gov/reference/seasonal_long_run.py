@@ -29,6 +29,7 @@ from stream_gov.reference.long_run import (
     bartlett,
     spans_up_to,
 )
+from stream_gov.reference.profile import ReferenceProfile
 from stream_gov.summaries import (
     AnyColumnSummary,
     Dependence,
@@ -39,10 +40,17 @@ from stream_gov.summaries import (
     pooled_cells,
 )
 
-__all__ = ["MIN_KEPT_SHARE", "MixtureDependence", "seasonal_dependence_of", "slot_coordinates"]
+__all__ = [
+    "MIN_KEPT_SHARE",
+    "MixtureDependence",
+    "long_run_by_slot",
+    "seasonal_dependence_of",
+    "slot_coordinates",
+]
 
 _Array = NDArray[np.float64]
 
+_LONG = 10**12
 MIN_KEPT_SHARE = 0.3
 """Where the slots' shares take more of the variance than the rest of it, what is left says too little: less than two cycles."""
 
@@ -290,3 +298,15 @@ class MixtureDependence:
         within = float(weights @ np.array([_variance_of_steps(slot) for slot in numbers]))
         total = within + float(weights @ (means - weights @ means) ** 2)
         return within / total if total > 0 else 1.0
+
+
+def long_run_by_slot(profile: ReferenceProfile, segment: str, column: str) -> dict[int, LongRun]:
+    """Long-run covariance of a column's shares in each slot, were all rows in it; empty where it is not known."""
+    known = profile.seasonal_long_run.get(column)
+    if known is None or profile.slots is None:
+        return {}
+    slots = sorted(profile.slots.rows(segment))
+    columns = [summary.columns[column] for summary in profile.slots.summaries(segment, slots)]
+    return {
+        slot: MixtureDependence(known, [c], [1]).of_window(_LONG, _LONG) for slot, c in zip(slots, columns, strict=True)
+    }

@@ -7,6 +7,7 @@ from stream_gov.statistics.catalogue import STATISTICS, Statistic
 from stream_gov.statistics.chi_squared import chi_squared, chi_squared_degrees_of_freedom, chi_squared_p_value
 from stream_gov.statistics.columns import missing_column_names, missing_columns, new_columns
 from stream_gov.statistics.decision import DEFAULT_LEVEL, Decision, decide
+from stream_gov.statistics.e_detector import EDetectorPlan, Evidence, e_detector_plan
 from stream_gov.statistics.jensen_shannon import jensen_shannon, jensen_shannon_divergence
 from stream_gov.statistics.kolmogorov_smirnov import ks_p_value, ks_statistic
 from stream_gov.statistics.l_infinity import l_infinity
@@ -28,11 +29,14 @@ __all__ = [
     "PSI_FLOOR",
     "STATISTICS",
     "Decision",
+    "EDetectorPlan",
+    "Evidence",
     "Statistic",
     "chi_squared",
     "chi_squared_degrees_of_freedom",
     "chi_squared_p_value",
     "decide",
+    "e_detector_plan",
     "expected_unseen_share",
     "jensen_shannon",
     "jensen_shannon_divergence",

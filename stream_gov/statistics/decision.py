@@ -25,7 +25,7 @@ class Decision:
     value: float
     """In the statistic's unit; `nan` where it is undefined. Also given where there were too few events to judge it."""
     rule: str
-    """`threshold`, `p_value` or `calibrated`."""
+    """`threshold`, `p_value`, `calibrated` or `sequential`."""
     threshold: float | None
     p_value: float | None
     """Under the rules `p_value` and `calibrated`, unless the verdict is `insufficient`."""
@@ -42,6 +42,8 @@ class Decision:
     """`long_run` or `independent`: what a calibrated test took the values for; empty where there was none."""
     reason: str
     """Why `insufficient`, in words; otherwise empty."""
+    since_ms: int | None = None
+    """Start of the window with which a lasting shift began; only of a sequential test that calls it drift."""
 
 
 @dataclass(frozen=True, slots=True)
