@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -370,8 +370,8 @@ class Detector:
         if newest is not None and profile is not None:
             levels = self._levels_of(monitor, profile)
             if compared is not None and not compared.why_not:
-                of_newest = self._of_newest(monitor, profile, key[2], compared, chosen, fresh)
-                self._gather_evidence(monitor, key, series, newest, profile, levels, end, step, of_newest)
+                expected, slots = self._expected_of_newest(monitor, profile, key[2], compared, chosen, fresh)
+                self._gather_evidence(monitor, key, series, newest, profile, levels, end, step, expected, slots)
         judged = judge_window(
             monitor,
             window,
@@ -406,19 +406,22 @@ class Detector:
         return choose_baseline(monitor, profile, key[2], {k: p.n_events for k, p in panes.items()})
 
     @staticmethod
-    def _of_newest(
+    def _expected_of_newest(
         monitor: Monitor,
         profile: ReferenceProfile,
         segment: str,
         compared: Choice,
         panes: dict[PaneKey, PaneState],
         newest: list[PaneKey],
-    ) -> Choice:
-        """Choose what the newest panes of a window are compared with by the e-detector."""
+    ) -> tuple[PaneSummary | None, Mapping[int, int]]:
+        """Return what a season lets the e-detector expect of the newest panes of a window, and their events by slot."""
+        if not compared.slots:
+            return None, {}
         is_all = len(newest) == len(compared.panes)
-        if is_all or not compared.slots or not any(c.statistic == E_DETECTOR for c in monitor.checks):
-            return compared
-        return choose_baseline(monitor, profile, segment, {k: panes[k].n_events for k in newest})
+        if is_all or not any(check.statistic == E_DETECTOR for check in monitor.checks):
+            return compared.baseline.pane, compared.slots
+        choice = choose_baseline(monitor, profile, segment, {k: panes[k].n_events for k in newest})
+        return choice.baseline.pane if choice.slots else PaneSummary(profile.layout), choice.slots
 
     def _gather_evidence(
         self,
@@ -430,10 +433,11 @@ class Detector:
         levels: Levels,
         end: int,
         step: Step,
-        compared: Choice,
+        expected: PaneSummary | None,
+        slots: Mapping[int, int],
     ) -> None:
         """Let the e-detector take in what is new in a window."""
-        if key[2] not in profile.segments or compared.why_not:
+        if key[2] not in profile.segments:
             return
         state = series.sequential if series.sequential is not None else SequentialState()
         start = end - monitor.window.every_ms
@@ -447,8 +451,8 @@ class Detector:
             levels=levels,
             start_ms=start,
             end_ms=end,
-            expected=compared.baseline.pane if compared.slots else None,
-            slots=compared.slots,
+            expected=expected,
+            slots=slots,
         ):
             series.sequential = state
             step.updates[table_key("sequential", *key)] = series.sequential_bytes()

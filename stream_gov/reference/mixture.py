@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -80,6 +81,7 @@ class _Weights:
     """Of a row in each slot, as integers."""
 
     of_row: _Counts
+    listed: list[int]
 
     @classmethod
     def of(cls, rows: Sequence[int], window: Sequence[int]) -> _Weights:
@@ -90,16 +92,17 @@ class _Weights:
         ratios = [k / m for k, m in zip(window, rows, strict=True)]
         largest = max(ratios)
         # proportional counts have the same ratio, and so the same weight
-        return cls(np.array([max(round(ratio / largest * 2**bits), 1) for ratio in ratios], np.int64))
+        listed = [max(round(ratio / largest * 2**bits), 1) for ratio in ratios]
+        return cls(np.array(listed, np.int64), listed)
 
     def sum(self, counts: Sequence[_Counts]) -> list[int]:
         """Weighted sums of the counts of each slot."""
-        total: list[int] = (self.of_row @ np.stack(counts)).tolist()
+        total: list[int] = (self.of_row @ np.array(counts)).tolist()
         return total
 
     def sum_of_integers(self, numbers: Sequence[int]) -> int:
         """Weighted sum of integers of any size."""
-        return sum(weight * number for weight, number in zip(self.of_row.tolist(), numbers, strict=True))
+        return sum(weight * number for weight, number in zip(self.listed, numbers, strict=True))
 
 
 def mixture(slots: Sequence[PaneSummary], window: Sequence[int]) -> PaneSummary:
@@ -126,13 +129,15 @@ def mixture(slots: Sequence[PaneSummary], window: Sequence[int]) -> PaneSummary:
 
     Notes
     -----
-    A function of integers alone, so it is the same on every machine. Weights have 24 bits, so a slot of which the window has less than a
+    Every sum is one of integers, so it is the same on every machine. Weights have 24 bits, so a slot of which the window has less than a
     ten-millionth of the largest weight may weigh a little too much.
     """
     if not any(window):
         msg = f"a mixture of {len(slots)} slots needs a window with events in them"
         raise ValueError(msg)
     slots, window = zip(*((slot, k) for slot, k in zip(slots, window, strict=True) if k), strict=True)
+    if len(slots) == 1:
+        return slots[0].merge(PaneSummary(slots[0].layout))
     rows = [slot.n_events for slot in slots]
     weights = _Weights.of(rows, window)
     mixed = PaneSummary(slots[0].layout)
@@ -148,7 +153,11 @@ def mixture(slots: Sequence[PaneSummary], window: Sequence[int]) -> PaneSummary:
 
 
 def _mix_column(mixed: AnyColumnSummary, parts: Sequence[AnyColumnSummary], weights: _Weights, n_rows: int) -> None:
-    numerators = weights.sum([_counts(part) for part in parts])
+    numerators = [
+        *weights.sum([part.counts if isinstance(part, NumericSummary) else part.cell_counts() for part in parts]),
+        weights.sum_of_integers([part.n_missing for part in parts]),
+        weights.sum_of_integers([part.n_type_errors for part in parts]),
+    ]
     *cells, mixed.n_missing, mixed.n_type_errors = largest_remainder(numerators, n_rows)
     match mixed:
         case NumericSummary():
@@ -162,11 +171,6 @@ def _mix_column(mixed: AnyColumnSummary, parts: Sequence[AnyColumnSummary], weig
             mixed.n_false, mixed.n_true = cells
 
 
-def _counts(part: AnyColumnSummary) -> _Counts:
-    cells = part.counts if isinstance(part, NumericSummary) else part.cell_counts()
-    return np.concatenate([cells, [part.n_missing, part.n_type_errors]])
-
-
 def _mix_moments(
     mixed: NumericSummary, parts: Sequence[NumericSummary], weights: _Weights, numerators: Sequence[int]
 ) -> None:
@@ -177,9 +181,8 @@ def _mix_moments(
     mixed.sum_q2 = _nearest(n * weights.sum_of_integers([part.sum_q2 for part in parts]), valid)
     # rounded apart from each other they could give a variance below 0
     mixed.sum_q2 = max(mixed.sum_q2, -(-(mixed.sum_q**2) // n))
-    filled = [part for part in parts if part.n_valid]
-    mixed.minimum = min(part.minimum for part in filled)
-    mixed.maximum = max(part.maximum for part in filled)
+    mixed.minimum = min(part.minimum for part in parts if not math.isnan(part.minimum))
+    mixed.maximum = max(part.maximum for part in parts if not math.isnan(part.maximum))
 
 
 def _mix_unseen(parts: Sequence[HeavyHitters], weights: _Weights, n: int) -> HeavyHitters:
@@ -209,9 +212,7 @@ def _mix_covariance(
         return
     for name in ("sums", "cross"):
         # products of sums of squares and weights need more than 64 bits
-        total = sum(
-            w * getattr(part, name).astype(object) for w, part in zip(weights.of_row.tolist(), parts, strict=True)
-        )
+        total = sum(w * getattr(part, name).astype(object) for w, part in zip(weights.listed, parts, strict=True))
         flat = [_nearest(mixed.n * value, complete) for value in np.ravel(total).tolist()]
         setattr(mixed, name, np.array(flat, np.int64).reshape(getattr(mixed, name).shape))
 

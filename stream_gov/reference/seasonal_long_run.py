@@ -50,7 +50,6 @@ __all__ = [
 
 _Array = NDArray[np.float64]
 
-_LONG = 10**12
 MIN_KEPT_SHARE = 0.3
 """Where the slots' shares take more of the variance than the rest of it, what is left says too little: less than two cycles."""
 
@@ -302,11 +301,17 @@ class MixtureDependence:
 
 def long_run_by_slot(profile: ReferenceProfile, segment: str, column: str) -> dict[int, LongRun]:
     """Long-run covariance of a column's shares in each slot, were all rows in it; empty where it is not known."""
-    known = profile.seasonal_long_run.get(column)
-    if known is None or profile.slots is None:
+    seasonal = profile.seasonal_long_run.get(column)
+    if seasonal is None or profile.slots is None:
         return {}
+    known = seasonal.long_run
     slots = sorted(profile.slots.rows(segment))
     columns = [summary.columns[column] for summary in profile.slots.summaries(segment, slots)]
+    kind = columns[0].kind
+    shares = _slot_shares(columns, pooled_cells(columns[0].cell_counts().size, kind=kind))
+    directions = slot_coordinates(shares, kind=kind) * np.sqrt(shares)[:, :, np.newaxis]
+    covariances = directions @ known.covariance @ directions.transpose(0, 2, 1)
     return {
-        slot: MixtureDependence(known, [c], [1]).of_window(_LONG, _LONG) for slot, c in zip(slots, columns, strict=True)
+        slot: replace(known, shares=mine, covariance=covariance)
+        for slot, mine, covariance in zip(slots, shares, covariances, strict=True)
     }

@@ -5,6 +5,8 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+import yaml
+from scipy.signal import lfilter
 
 from stream_gov.contracts import Monitor, Result, Verdict
 from stream_gov.detection import backtest
@@ -31,8 +33,9 @@ checks:
 
 
 def monitor(**changed: str) -> Monitor:
-    lines = [line for line in MONITOR.strip().splitlines() if line.partition(":")[0] not in changed]
-    return Monitor.from_yaml("\n".join(lines + [f"{k}: {v}" for k, v in changed.items() if v]), source="test")
+    """The monitor above, keys replaced, added or (by "") taken away."""
+    keys = yaml.safe_load(MONITOR) | {key: yaml.safe_load(value) for key, value in changed.items()}
+    return Monitor.from_mapping({key: value for key, value in keys.items() if value is not None}, source="test")
 
 
 def traffic(
@@ -306,3 +309,42 @@ def test_partitions_restarts_and_repetitions_change_nothing(every):
         key=lambda r: (r.window_end_ms, r.version, r.segment, r.column, r.statistic, r.revision),
     )
     assert any(r.verdict is Verdict.STABLE for r in driver.results(column="x", statistic="psi"))
+
+
+def bursts(rng: np.random.Generator, hours: range, *, shift: float = 0.0) -> RowBatch:
+    """Traffic as above, but x depends strongly on the events before it, and its spread is small at night."""
+    n = 80
+    hour = np.repeat(np.array(hours), n)
+    is_day = (hour % 24 >= 8) & (hour % 24 < 20)
+    innovations = rng.normal(size=hour.size)
+    innovations[1:] *= (1 - 0.9**2) ** 0.5
+    series = lfilter([1.0], [1.0, -0.9], innovations) + shift
+    x = np.where(is_day, 2 + 1.5 * series, -1 + 0.4 * series)
+    return RowBatch({"x": x}, hour.size, times_ms=MONDAY + hour * HOUR + np.tile(np.arange(n) * HOUR // n, len(hours)))
+
+
+@pytest.mark.parametrize("window", ["{size: 1h}", "{size: 6h, every: 3h}"])
+def test_the_e_detector_heeds_the_season(window):
+    checks = "[{statistic: e_detector, tolerance: 0.01}]"
+    watched, fixed = (monitor(season=s, window=window, checks=checks) for s in ("hour_of_day", ""))
+    alarms = dict.fromkeys(("season", "whole", "shifted"), 0)
+    for seed in range(3):
+        rng = np.random.default_rng([15, seed])
+        profile = reference(watched, bursts(rng, range(24 * 28)))
+        live = bursts(rng, range(672, 672 + 24 * 10))
+        shifted = bursts(rng, range(672, 672 + 24 * 10), shift=0.7)
+        for name, m, rows in (("season", watched, live), ("shifted", watched, shifted)):
+            alarms[name] += any(r.verdict is Verdict.DRIFT for r in run(m, profile, rows))
+        plain = monitor(season="", window=window, checks=checks, calibration="independent")
+        alarms["whole"] += any(r.verdict is Verdict.DRIFT for r in run(plain, profile, live))
+    assert alarms == {"season": 0, "whole": 3, "shifted": 3}
+    assert fixed.checks == watched.checks
+
+
+def test_what_is_new_in_a_window_is_compared_with_its_own_slots():
+    # windows of six hours every three hours: the e-detector takes in the last three hours, and must not expect the six
+    rng = np.random.default_rng(16)
+    watched = monitor(window="{size: 6h, every: 3h}", checks="[{statistic: e_detector, tolerance: 0.01}]")
+    profile = reference(watched, traffic(rng, range(24 * 20)))
+    results = run(watched, profile, traffic(rng, range(480, 504)))
+    assert {r.verdict for r in by_hour(results, column="x")} == {Verdict.STABLE}

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import yaml
 
 from stream_gov.contracts import MAX_TRAILING_STEPS, ConfigurationError, Monitor, Result, TrailingConfig, Verdict
 from stream_gov.detection import backtest
@@ -30,8 +31,9 @@ checks:
 
 
 def monitor(**changed: str) -> Monitor:
-    lines = [line for line in MONITOR.strip().splitlines() if line.partition(":")[0] not in changed]
-    return Monitor.from_yaml("\n".join(lines + [f"{k}: {v}" for k, v in changed.items() if v]), source="test")
+    """The monitor above, keys replaced, added or (by "") taken away."""
+    keys = yaml.safe_load(MONITOR) | {key: yaml.safe_load(value) for key, value in changed.items()}
+    return Monitor.from_mapping({key: value for key, value in keys.items() if value is not None}, source="test")
 
 
 def event(time_ms: int, x: float, color: str = "red") -> bytes:
@@ -341,3 +343,20 @@ def test_stretches_of_watching_are_bounded():
     for i in range(100):
         trail.watch("p@1", 100_000 - 1_000 * i, every_ms=1, step_ms=1, replayed=i % 2 == 0)
     assert len(trail.watched["p@1"]) <= 16
+
+
+def test_what_lasts_becomes_the_past_so_the_e_detector_is_not_asked():
+    rng, watched = np.random.default_rng(20), monitor(checks="")
+    driver = Driver(watched, profile_for(watched))
+    assert "e_detector" in {check.statistic for check in watched.checks}
+    feed(driver, hours_of(rng, range(8)))
+    driver.finish()
+    said = {r.statistic for r in driver.results()}
+    assert "psi" in said
+    assert "e_detector" not in said
+    assert not [key for key in driver.table if key.startswith('["sequential"')]
+    with pytest.raises(
+        ConfigurationError, match="e_detector finds shifts that last, and with `trailing` what lasts becomes the past"
+    ):
+        monitor(checks="[{statistic: e_detector, tolerance: 0.1}]")
+    assert Monitor.from_json_bytes(watched.to_json_bytes(), source="topic") == watched
