@@ -108,7 +108,8 @@ def judge_window(
         for check in monitor.checks_of(column):
             level = levels.of(check, window.segment)
             if check.statistic == E_DETECTOR:
-                before = reference.columns[column]
+                # it judges what has lasted through many slots of a season, against all of them
+                before = profile.segments.get(window.segment, reference).columns[column]
                 decision = sequential_decision(
                     sequential, column, before, mine, check, level=level, min_events=monitor.min_events
                 )

@@ -125,6 +125,7 @@ class EDetectorPlan:
                 return before
             seasonal: _Array = counted / m
             shares = shares - seasonal + self.shares
+            pooled = np.rint(np.maximum(shares, 0.0) * n)  # as if the window had as much of each slot as the reference
             own = self._variances(self.shares)
             inflation = inflation * np.maximum(self._variances(seasonal) / own, 1.0)
             if self.by_slot and slots:
@@ -167,7 +168,7 @@ class Evidence:
     values: NDArray[np.float32]
     """The e-detectors, shape `(d, j)`."""
     since_counts: NDArray[np.int64]
-    """Counts per pooled cell of the windows from `since_ms` on."""
+    """Counts per pooled cell of the windows from `since_ms` on; with a season less what it changes in them."""
     since_ms: int = 0
     """Start of the window with which the shift began, if there is one."""
     value: float = 0.0

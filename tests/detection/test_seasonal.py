@@ -339,6 +339,10 @@ def test_the_e_detector_heeds_the_season(window):
         alarms["whole"] += any(r.verdict is Verdict.DRIFT for r in run(plain, profile, live))
     assert alarms == {"season": 0, "whole": 3, "shifted": 3}
     assert fixed.checks == watched.checks
+    last = [r for r in run(watched, profile, shifted) if r.verdict is Verdict.DRIFT][-1]
+    # its distance is of what is left beyond the season: a shift by 0.7 within the hour, and not that of the last hours from the whole
+    assert 0.05 < last.distance < 0.7
+    assert last.n_reference == profile.n_rows
 
 
 def test_what_is_new_in_a_window_is_compared_with_its_own_slots():
