@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, WithJsonSchema, model_validator
@@ -45,7 +46,7 @@ def _from_the_rule_upwards(given: dict[str, float]) -> dict[str, float]:
         if name not in _ORDER:
             msg = f"unknown severity {name!r}{nearest(name, _ORDER)}"
             raise ValueError(msg)
-    ordered = {s.value: given[s.value] for s in _ORDER if s.value in given}
+    ordered: dict[str, float] = {s.value: given[s.value] for s in _ORDER if s.value in given}
     multiples = list(ordered.values())
     if not all(math.isfinite(m) for m in multiples):
         msg = "a severity begins at a finite multiple of the bound"
@@ -53,7 +54,7 @@ def _from_the_rule_upwards(given: dict[str, float]) -> dict[str, float]:
     if not multiples or multiples[0] != 1:
         msg = "the least severity must begin at 1, the bound itself, so that whatever drifts has one; such as {warning: 1, critical: 3}"
         raise ValueError(msg)
-    if any(low >= high for low, high in zip(multiples, multiples[1:], strict=False)):
+    if any(low >= high for low, high in pairwise(multiples)):
         msg = f"a higher severity begins at a larger multiple ({' < '.join(_ORDER)}); got {ordered}"
         raise ValueError(msg)
     return ordered
@@ -76,9 +77,9 @@ class AlertPolicy(StrictModel):
     """Windows in a row after which what is over leaves the alert; it resolves when nothing is left."""
     hysteresis: float = Field(default=0.1, ge=0, lt=1)
     """How far within its bound a distance must be before it counts as over: 0.1 is within 0.9 of the bound."""
-    severities: Annotated[dict[str, float], AfterValidator(_from_the_rule_upwards), WithJsonSchema(_SEVERITIES_SCHEMA)] = Field(
-        default_factory=lambda: {"warning": 1.0, "critical": 3.0}
-    )
+    severities: Annotated[
+        dict[str, float], AfterValidator(_from_the_rule_upwards), WithJsonSchema(_SEVERITIES_SCHEMA)
+    ] = Field(default_factory=lambda: {"warning": 1.0, "critical": 3.0})
     """Where each severity begins, in multiples of the bound."""
 
     def severity_of(self, multiple: float | None) -> AlertSeverity:

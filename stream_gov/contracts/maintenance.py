@@ -28,10 +28,10 @@ def _as_text(value: Any) -> Any:
         return value.isoformat()
     if isinstance(value, date):
         msg = f"{value} is a day and no time; write a time with its offset from UTC, such as {value}T00:00Z"
-        raise ValueError(msg)  # noqa: TRY004 - pydantic turns only ValueError into a line
+        raise ValueError(msg)
     if isinstance(value, int):
         msg = f'{value} is a number; put a time of day in quotes, such as "12:30"'
-        raise ValueError(msg)  # noqa: TRY004
+        raise ValueError(msg)
     return value
 
 

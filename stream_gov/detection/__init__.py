@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from stream_gov.detection.alert_lifecycle import AlertMemory, advance, revise, weight
+from stream_gov.detection.alert_attention import Attention
+from stream_gov.detection.alert_causes import OpenCause, distance, weight
+from stream_gov.detection.alert_lifecycle import AlertMemory, advance, revise
 from stream_gov.detection.backtest import BacktestTotals, backtest
 from stream_gov.detection.catalog import Catalog, StaticCatalog
 from stream_gov.detection.detector import MAX_EMPTY_WINDOWS, MAX_SERIES_PER_MODEL, Detector, Step
@@ -16,10 +18,12 @@ __all__ = [
     "MAX_EMPTY_WINDOWS",
     "MAX_SERIES_PER_MODEL",
     "AlertMemory",
+    "Attention",
     "BacktestTotals",
     "Catalog",
     "Detector",
     "JudgedWindow",
+    "OpenCause",
     "PartitionState",
     "SourceWatermarks",
     "StaticCatalog",
@@ -28,6 +32,7 @@ __all__ = [
     "advance",
     "backtest",
     "closing_watermark",
+    "distance",
     "first_end_after",
     "judge_window",
     "last_end_containing",

@@ -9,7 +9,11 @@ POLICY = AlertPolicy()
 DAY = 86_400_000
 
 
-def result(column: str, verdict: Verdict, *, day: int = 0, value: float = 0.5, threshold: float = 0.2) -> Result:
+def result(
+    column: str, verdict: Verdict, *, day: int = 0, value: float | None = None, threshold: float = 0.2
+) -> Result:
+    if value is None:
+        value = 0.5 if verdict is Verdict.DRIFT else 0.05
     return Result(
         id=result_id("m", "1", "", column, "psi", day * DAY, (day + 1) * DAY),
         monitor="mon",
