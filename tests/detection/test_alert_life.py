@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -219,7 +220,7 @@ def test_alerts_of_a_series_follow_one_another_and_each_ends_once(policy, plan):
         assert len({(a.opened_window_start_ms, a.group_id) for a in messages}) == 1
         assert all((a.change is AlertChange.RESOLVED) == (a.status is AlertStatus.RESOLVED) for a in messages)
         assert all(bool(a.causes) == (a.status is not AlertStatus.RESOLVED) for a in messages)
-        for ended, following in zip(messages, messages[1:], strict=False):
+        for ended, following in pairwise(messages):
             if ended.status is AlertStatus.RESOLVED:
                 # Only late events that change the very window may take an end back.
                 assert following.id in revised
