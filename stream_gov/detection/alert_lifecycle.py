@@ -322,13 +322,14 @@ def revise(
         return fresh, event
     reopened = standing.status is AlertStatus.RESOLVED
     if event is None and not reopened and standing.window_end_ms != results[0].window_end_ms:
+        # Nothing was said of this window and nothing is to be: that its numbers are others now is no news.
         return msgspec.structs.replace(fresh, last=standing), None
     if event is None:
         event = window.event(fresh, fresh.last.severity)
     event = _next(event, standing, AlertChange.UPDATED)
     if reopened:
         return msgspec.structs.replace(fresh, last=event), event
-    if _says_the_same(event, standing):
+    if _content(event) == _content(standing):
         return msgspec.structs.replace(fresh, last=standing), None
     return _or_hold(fresh, standing, event, attention)
 
@@ -371,18 +372,7 @@ def _next(event: Alert, standing: Alert, change: AlertChange) -> Alert:
     )
 
 
-def _says_the_same(event: Alert, standing: Alert) -> bool:
-    if event.window_end_ms == standing.window_end_ms:
-        return _content(event) == _content(standing)
-    # Nothing was said of this window: that its numbers are others now is no news.
-    return event.severity is standing.severity and _keys(event) == _keys(standing)
-
-
 def _content(event: Alert) -> Alert:
     return msgspec.structs.replace(
         event, id="", sequence=0, change=AlertChange.UPDATED, message="", by="", note="", at_ms=None, command_id=""
     )
-
-
-def _keys(event: Alert) -> set[CauseKey]:
-    return {(c.column, c.statistic) for c in event.causes}

@@ -146,7 +146,8 @@ def test_a_snooze_ends_between_the_windows_that_one_step_closes_as_it_would_have
                 driver.feed({"x": float(x), "color": "red", **more}, at=T0 + hour * HOUR + i)
             if not at_once:
                 driver.advance(T0 + (hour + 1) * HOUR)
-        driver.advance(T0 + 4 * HOUR)
+        driver.feed({"x": 0.0, "color": "red"}, at=T0 + 4 * HOUR)  # closes what is left, in one step
+        driver.cut()
         told.append(driver.alerts())
     assert told[0] == told[1]
     assert [a.change.value for a in told[0]] == ["opened", "snoozed", "unsnoozed", "updated"]
@@ -228,3 +229,26 @@ def test_late_events_that_open_an_alert_again_find_it_acknowledged_still():
     driver.advance(T0 + 2 * HOUR + 1)
     assert changes(driver)[3:] == ["updated"]
     assert (driver.alerts()[-1].status, driver.alerts()[-1].acknowledged_by) == ("acknowledged", "anna")
+
+
+def test_a_severity_that_falls_and_rises_to_where_it_was_does_not_break_a_snooze():
+    driver = drifting(extra="alerts: {severities: {warning: 1, critical: 25}}")
+    assert driver.alerts()[0].severity == "critical"
+    say(driver, "snooze", until_ms=T0 + 9 * HOUR)
+    for hour, shift in ((1, 1.0), (2, 3.0)):
+        hour_of(driver, hour, shift=shift)
+        (series,) = driver._state.series["shop"].values()
+        assert series.alert.last.severity == {1: "warning", 2: "critical"}[hour]
+    assert changes(driver) == ["opened", "snoozed"]
+
+
+def test_late_events_that_open_a_snoozed_alert_again_are_told():
+    driver = drifting(window="{size: 1h, allowed_lateness: 3h}")
+    say(driver, "snooze", until_ms=T0 + 9 * HOUR)
+    hour_of(driver, 1)
+    assert changes(driver) == ["opened", "snoozed", "resolved"]
+    for i in range(2_000):
+        driver.feed({"x": 4.0, "color": "red"}, at=T0 + HOUR + i)
+    driver.advance(T0 + 2 * HOUR + 1)
+    assert (driver.alerts()[-1].change, driver.alerts()[-1].status) == ("updated", "open")
+    assert driver.alerts()[-1].snoozed_until_ms == T0 + 9 * HOUR

@@ -77,18 +77,20 @@ def test_groups_do_not_depend_on_how_many_windows_a_step_closes(order):
     }
 
 
-def test_a_segment_that_only_late_events_bring_joins_the_group_that_was_open_then():
-    watched = monitor(SEGMENTS, window="{size: 1h, allowed_lateness: 3h}")
+@pytest.mark.parametrize(("opens_in", "group"), [(0, 0), (2, 1)], ids=["open by then", "open only since"])
+def test_a_segment_that_only_late_events_bring_joins_the_group_that_was_open_then(opens_in, group):
+    watched = monitor(SEGMENTS + "\ncolumns: {exclude: [color]}", window="{size: 1h, allowed_lateness: 3h}")
     driver = Driver(watched, profile_for(watched))
-    for hour in (0, 1):
-        for i, x in enumerate(np.random.default_rng(hour).normal(3, 1, 200)):
+    for hour in range(3):
+        shift = 3 if hour >= opens_in else 0
+        for i, x in enumerate(np.random.default_rng(hour).normal(shift, 1, 400)):
             driver.feed({"x": float(x), "color": "red"}, at=T0 + hour * HOUR + i)
         driver.advance(T0 + (hour + 1) * HOUR)
     for i, x in enumerate(np.random.default_rng(9).normal(3, 1, 100)):
         driver.feed({"x": float(x), "color": "blue"}, at=T0 + HOUR + i)
-    driver.advance(T0 + 2 * HOUR + 1)
-    (blue,) = by_segment(driver)["color=blue"]
-    assert (blue.change, blue.group_id) == ("opened", group_of(0))
+    driver.advance(T0 + 3 * HOUR + 1)
+    blue = by_segment(driver)["color=blue"][0]
+    assert (blue.change, blue.opened_window_end_ms, blue.group_id) == ("opened", T0 + 2 * HOUR, group_of(group))
 
 
 LIFE = """
@@ -231,13 +233,19 @@ def test_a_replay_that_is_broken_off_and_begun_anew_takes_back_once():
 
 
 def test_a_replay_without_events_of_a_segment_takes_its_alert_back():
-    driver = drifting(extra=SEGMENTS)
-    driver.begin_replay("a", from_time=T0, until_time=T0 + HOUR - 1)
-    for i, x in enumerate(np.random.default_rng(0).normal(3, 1, 200)):
-        driver.feed({"x": float(x), "color": "red"}, at=T0 + i)
-    driver.cut()
+    watched = monitor(SEGMENTS)
+    driver = Driver(watched, profile_for(watched))
+    hour_of(driver, 0)
+    hour_of(driver, 1, shift=3.0)
+    assert by_segment(driver)["color=blue"][0].opened_window_end_ms == T0 + 2 * HOUR
+    driver.begin_replay("a", from_time=T0, until_time=T0 + 2 * HOUR - 1)
+    for hour in (0, 1):
+        for i, x in enumerate(np.random.default_rng(hour).normal(0, 1, 200)):
+            driver.feed({"x": float(x), "color": "red"}, at=T0 + hour * HOUR + i)
+        driver.advance(T0 + (hour + 1) * HOUR)
+        assert [a.change.value for a in by_segment(driver)["color=blue"]] == ["opened", "resolved"][: hour + 1]
     driver.finish()
-    assert [a.change.value for a in by_segment(driver)["color=blue"]] == ["opened", "resolved"]
+    driver.advance(T0 + 50 * HOUR)
     assert not [key for key in driver.table if "color=blue" in key]
 
 

@@ -156,3 +156,20 @@ def test_a_revision_reopens_what_was_resolved_too_early():
     assert (event.change, event.status, event.alert_id) == (AlertChange.UPDATED, AlertStatus.OPEN, said.alert_id)
     assert event.sequence == said.sequence + 1
     assert memory.last is not None
+
+
+def test_a_revision_that_changes_the_numbers_of_what_was_said_corrects_them():
+    _, said = advance(AlertMemory(), [result("a", Verdict.DRIFT, value=0.5)], POLICY)
+    memory, event = revise(AlertMemory(), said, [result("a", Verdict.DRIFT, value=0.4)], POLICY)
+    assert event is not None
+    assert (event.change, event.sequence, event.causes[0].value) == (AlertChange.UPDATED, 1, 0.4)
+    assert memory.last == event
+
+
+def test_a_revision_that_changes_the_numbers_of_a_window_of_which_nothing_was_said_is_no_news():
+    before, opened = advance(AlertMemory(), [result("a", Verdict.DRIFT, value=0.5)], POLICY)
+    now, _ = advance(before, [result("a", Verdict.DRIFT, day=1, value=0.5)], POLICY)
+    memory, event = revise(before, now.last, [result("a", Verdict.DRIFT, day=1, value=0.4)], POLICY)
+    assert event is None
+    assert memory.last == opened
+    assert memory.n_windows == 2
