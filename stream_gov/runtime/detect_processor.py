@@ -178,6 +178,7 @@ class DetectProcessor:
         metrics.step_seconds.observe(seconds)
         metrics.repeated.inc(step.repeated)
         metrics.unwatched.inc(step.unwatched)
+        metrics.unanswered.inc(step.unanswered)
         for bound, n in step.bound_hits.items():
             metrics.bound_hits.labels(bound).inc(n)
         for model, n in step.late.items():

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
-from sqlalchemy.schema import CreateIndex, CreateTable
+from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
 
 from stream_gov.contracts import Alert, AlertStatus, ConfigurationError, Result
 from stream_gov.settings import Settings
@@ -26,6 +26,7 @@ from stream_gov.sinks.store_tables import (
     SCHEMA,
     SCHEMA_VERSION,
     TABLES,
+    added_later,
     alert_of,
     current_alerts,
     result_of,
@@ -64,9 +65,11 @@ class Store:
         self._engine = _make_engine(self._url)
         self._insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
         self._checked = False
+        self._missing: dict[str, set[str]] = {}
+        """By table, columns that this release knows and the release that made the table did not."""
 
     def create(self) -> None:
-        """Make the tables where they are missing, and check their version.
+        """Make the tables where they are missing, add the columns that those of an earlier release lack, and check their version.
 
         Raises
         ------
@@ -83,11 +86,14 @@ class Store:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             for table in TABLES.sorted_tables:
                 connection.execute(CreateTable(table, if_not_exists=True))
+                for name in sorted(_missing_columns(connection, table)):
+                    _add_column(connection, table, name)
                 for index in sorted(table.indexes, key=lambda i: str(i.name)):
                     connection.execute(CreateIndex(index, if_not_exists=True))
             first = self._insert(SCHEMA).values(id=1, version=SCHEMA_VERSION).on_conflict_do_nothing()
             connection.execute(first)
             self._check_version(connection)
+            self._missing = {}
 
     def write(self, records: Iterable[Record]) -> None:
         """Write records in one transaction.
@@ -138,7 +144,7 @@ class Store:
             query = query.where(c.window_end_ms >= since_ms)
         if until_ms is not None:
             query = query.where(c.window_end_ms < until_ms)
-        return (result_of(row) for row in self._rows(query))
+        return (result_of(row) for row in self._rows(query, RESULTS))
 
     def alerts(self, *, model: str | None = None, status: AlertStatus | None = None) -> Iterator[Alert]:
         """Alerts as their last change left them, in the order in which they opened.
@@ -148,7 +154,7 @@ class Store:
         model
             Only of this model.
         status
-            Only those that are open, or only those that are resolved.
+            Only those that stand like this: `open` are those that are neither acknowledged nor resolved.
         """
         c = ALERT_EVENTS.c
         query = current_alerts().order_by(c.opened_window_start_ms, c.model, c.version, c.segment, c.alert_id)
@@ -156,21 +162,24 @@ class Store:
             query = query.where(c.model == model)
         if status is not None:
             query = query.where(c.status == AlertStatus(status).value)
-        return (alert_of(row) for row in self._rows(query))
+        return (alert_of(row) for row in self._rows(query, ALERT_EVENTS))
 
     def alert_changes(self, alert_id: str) -> Iterator[Alert]:
         """Every change of one alert, the first one first."""
         c = ALERT_EVENTS.c
         query = select(ALERT_EVENTS).where(c.alert_id == alert_id).order_by(c.sequence)
-        return (alert_of(row) for row in self._rows(query))
+        return (alert_of(row) for row in self._rows(query, ALERT_EVENTS))
 
     def close(self) -> None:
         """Close connections."""
         self._engine.dispose()
 
-    def _rows(self, query: Select[Any]) -> Iterator[Any]:
+    def _rows(self, query: Select[Any], table: Table) -> Iterator[Any]:
         if not self._checked:
             self._check_there()
+        if missing := self._missing.get(table.name):
+            there = [column for column in table.columns if column.name not in missing]
+            query = query.with_only_columns(*there, maintain_column_froms=True)
         with (
             self._transaction() as connection,
             # closed in any case: a reader may leave before the end
@@ -187,6 +196,7 @@ class Store:
             if not inspect(connection).has_table(SCHEMA.name):
                 raise ConfigurationError(self._nothing_there())
             self._check_version(connection)
+            self._missing = {table.name: _missing_columns(connection, table) for table in (RESULTS, ALERT_EVENTS)}
 
     def _nothing_there(self) -> str:
         return (
@@ -235,6 +245,21 @@ class Store:
                 yield connection
         except exc.SQLAlchemyError as err:
             raise store_error(err, self._url) from err
+
+
+def _missing_columns(connection: Connection, table: Table) -> set[str]:
+    """Columns that a table of an earlier release lacks; any other that is not there is damage, and is found when it is used."""
+    there = {column["name"] for column in inspect(connection).get_columns(table.name)}
+    return {column.name for column in added_later(table)} - there
+
+
+def _add_column(connection: Connection, table: Table, name: str) -> None:
+    definition = CreateColumn(table.c[name]).compile(dialect=connection.dialect)
+    try:
+        connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {definition}"))
+    except exc.OperationalError as err:
+        if "duplicate column" not in str(err):  # SQLite has no lock for this: another worker was faster
+            raise
 
 
 def _understand(url: str) -> URL:

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Float,
     Index,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
+    false,
     func,
     select,
 )
@@ -31,6 +33,7 @@ __all__ = [
     "SCHEMA",
     "SCHEMA_VERSION",
     "TABLES",
+    "added_later",
     "alert_of",
     "current_alerts",
     "result_of",
@@ -42,6 +45,17 @@ SCHEMA_VERSION = 1
 """Raised when the tables change so that an earlier release can no longer use them."""
 
 TABLES = MetaData()
+
+
+def _later(name: str, kind: Any, default: Any = None) -> Column[Any]:
+    """Column that tables of the first release lack: it is added to them, with a default for rows that were and will be written without."""
+    return Column(name, kind, nullable=default is None, server_default=default, info={"later": True})
+
+
+def added_later(table: Table) -> list[Column[Any]]:
+    """Columns that a table of an earlier release may lack."""
+    return [column for column in table.columns if column.info.get("later")]
+
 
 SCHEMA = Table(
     "stream_gov_schema",
@@ -79,6 +93,7 @@ RESULTS = Table(
     Column("events", BigInteger, nullable=False),
     Column("late", BigInteger, nullable=False),
     Column("rejected", BigInteger, nullable=False),
+    _later("maintenance", Boolean, false()),
     Index("results_by_window", "model", "window_end_ms"),
     Index("results_by_column", "model", "column", "statistic", "window_end_ms"),
 )
@@ -104,6 +119,14 @@ ALERT_EVENTS = Table(
     Column("causes", Text, nullable=False),  # JSON
     Column("columns", Text, nullable=False),  # JSON
     Column("message", Text, nullable=False),
+    _later("severity", Text, "warning"),
+    _later("group_id", Text, ""),
+    _later("by", Text, ""),
+    _later("note", Text, ""),
+    _later("at_ms", BigInteger),
+    _later("command_id", Text, ""),
+    _later("acknowledged_by", Text, ""),
+    _later("snoozed_until_ms", BigInteger),
     UniqueConstraint("alert_id", "sequence", name="alert_events_by_alert"),
     Index("alert_events_by_model", "model", "opened_window_start_ms"),
 )
@@ -130,7 +153,7 @@ def row_of_result(result: Result) -> dict[str, Any]:
 
 def result_of(row: RowMapping) -> Result:
     """Message of a row of `results`."""
-    return msgspec.convert({name: row[name] for name in Result.__struct_fields__}, Result)
+    return msgspec.convert({name: row[name] for name in Result.__struct_fields__ if name in row}, Result)
 
 
 def row_of_alert(alert: Alert) -> dict[str, Any]:
@@ -138,6 +161,7 @@ def row_of_alert(alert: Alert) -> dict[str, Any]:
     row = msgspec.structs.asdict(alert)
     row["change"] = alert.change.value
     row["status"] = alert.status.value
+    row["severity"] = alert.severity.value
     row["causes"] = msgspec.json.encode(alert.causes).decode()
     row["columns"] = msgspec.json.encode(alert.columns).decode()
     return row
@@ -145,7 +169,7 @@ def row_of_alert(alert: Alert) -> dict[str, Any]:
 
 def alert_of(row: RowMapping) -> Alert:
     """Message of a row of `alert_events`."""
-    fields = {name: row[name] for name in Alert.__struct_fields__}
+    fields = {name: row[name] for name in Alert.__struct_fields__ if name in row}
     for name in ("causes", "columns"):
         fields[name] = msgspec.json.decode(fields[name])
     return msgspec.convert(fields, Alert)
