@@ -29,6 +29,7 @@ from stream_gov.contracts.event import MAX_EVENT_BYTES, Event, GroundTruth, Reje
 from stream_gov.contracts.maintenance import Maintenance
 from stream_gov.contracts.monitor import (
     STATISTIC_NAMES,
+    Budget,
     Check,
     ColumnSelection,
     Monitor,
@@ -57,6 +58,7 @@ __all__ = [
     "AlertPolicy",
     "AlertSeverity",
     "AlertStatus",
+    "Budget",
     "Check",
     "ColumnSelection",
     "ConfigurationError",

@@ -120,6 +120,6 @@ def decode_record(data: bytes) -> SummaryRecord:
         raise UnreadableRecordError(msg)
     try:
         return _decoder.decode(memoryview(data)[1:])
-    except msgspec.MsgspecError as err:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as err:
         msg = f"damaged summary record of {len(data)} bytes, or one of a kind that a later release writes (then upgrade `detect`): {err}"
         raise UnreadableRecordError(msg) from err

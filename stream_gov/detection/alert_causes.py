@@ -50,12 +50,27 @@ class FollowedCauses:
 
 
 def distance(result: Result) -> float | None:
-    """How far the window is from the reference, 0 and up, in the unit of the rule's bound; None where the value is undefined."""
+    """How far the window is from the reference, 0 and up, in the unit of the rule's bound; None where the value is undefined.
+
+    A result that an earlier release wrote has no distance; the size of its value stands for it.
+    """
+    if result.distance is not None:
+        return result.distance
     return None if result.value is None else abs(result.value)
 
 
 def multiple(result: Result) -> float | None:
-    """Distance over bound: 1 at the edge; infinite where the distance is; None if the bound is 0 or the rule a p-value."""
+    """Distance over bound: 1 at the edge; infinite where the distance is; None if the bound is 0 or the rule a p-value.
+
+    A lasting shift has a distance only while there is an alarm; it counts at least 1 then, since its evidence is beyond doubt, and
+    otherwise by the share of the evidence it would take.
+    """
+    if result.rule == "sequential":
+        if result.verdict is not Verdict.DRIFT:
+            return min((result.value or 0.0) / result.threshold, 1.0) if result.threshold else None
+        return (
+            max(result.distance / result.tolerance, 1.0) if result.tolerance and result.distance is not None else None
+        )
     bound = result.threshold if result.rule == "threshold" else result.tolerance
     if not bound:
         return None
@@ -67,11 +82,13 @@ def weight(result: Result) -> float:
     """How far a result is beyond its rule: 1 at the edge, larger beyond; causes are listed by it.
 
     The distance over the threshold or the tolerance; where that is 0 (any distance is too much) or the rule is a p-value, the level over the
-    p-value.
+    p-value; of a lasting shift beyond a tolerance of 0, its evidence over that needed.
     """
     found = multiple(result)
     if found is not None and found != math.inf:
         return found
+    if result.rule == "sequential" and result.value is not None and result.threshold:
+        return max(result.value / result.threshold, 1.0)
     if result.p_value is not None and result.level is not None:
         return result.level / max(result.p_value, 1e-300)
     return math.inf
@@ -84,10 +101,12 @@ def is_over(result: Result, hysteresis: float) -> bool:
       from the reference by chance alone, and an alert must end all the same; so it is also over if the p-value of "within the tolerance"
       is at least 0.5, which is closer than half of the windows at the tolerance itself.
     - Where the rule is a p-value, or the tolerance is 0: the p-value is at least `1 / (1 - hysteresis)` of the level.
-    - Where the threshold is 0: the verdict alone decides.
+    - Where the threshold is 0, and for a lasting shift, whose test has a hysteresis of its own: the verdict alone decides.
     """
     if result.verdict is not Verdict.STABLE:
         return False
+    if result.rule == "sequential":
+        return True
     found = multiple(result)
     if found is None:
         return result.p_value is None or result.level is None or result.level <= (1 - hysteresis) * result.p_value

@@ -47,6 +47,8 @@ def drift_words(where: str, causes: Sequence[AlertCause], calm: Collection[Cause
         why = f"{first.statistic} {value}, stable but not yet over"
     elif first.rule == "threshold":
         why = f"{first.statistic} {value} > {first.threshold:.4g}"
+    elif first.rule == "sequential":
+        why = f"a lasting shift beyond {first.tolerance:.4g}, evidence 10^{value} against 10^{first.threshold:.3g}"
     elif first.rule == "p_value":
         why = f"{first.statistic} {value}, p {first.p_value:.2g} < {first.level:.2g}"
     elif first.rule == "calibrated":

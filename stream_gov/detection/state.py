@@ -5,6 +5,7 @@ Keys are JSON arrays, so that no name can be mistaken for another:
 - `["time"]`: watermarks of the source partitions;
 - `["model", model]`: how far the replays of a model have come;
 - `["series", model, version, segment]`: what was closed, and the open alert;
+- `["sequential", model, version, segment]`: evidence of the e-detector;
 - `["pane", model, version, segment, start_ms, pane_ms, profile]`: the merged summary, and the cuts merged into it.
 """
 
@@ -20,6 +21,7 @@ import msgspec
 from stream_gov.contracts import NO_WATERMARK, Alert, Result, UnreadableRecordError
 from stream_gov.detection.alert_attention import Attention
 from stream_gov.detection.alert_lifecycle import AlertMemory, upgraded
+from stream_gov.detection.sequential import SequentialState
 from stream_gov.detection.watermarks import SourceWatermarks
 from stream_gov.summaries import PaneLayout, PaneSummary
 
@@ -129,6 +131,8 @@ class Series:
     """Alerts that were open when a replay took the windows back, until these have shown whether they open again."""
     panes: dict[PaneKey, PaneState] = field(default_factory=dict)
     """Kept under keys of their own."""
+    sequential: SequentialState | None = None
+    """Kept under a key of its own."""
     wake_ms: int = NO_WATERMARK
     """Event time before which nothing is to be done; not kept, only saves looking."""
 
@@ -151,6 +155,10 @@ class Series:
                 self.taken_back,
             ]
         )
+
+    def sequential_bytes(self) -> bytes | None:
+        """Pack the evidence of the e-detector; None if there is none."""
+        return None if self.sequential is None else _encoder.encode([STATE_FORMAT, *self.sequential.to_state()])
 
     @classmethod
     def from_state(cls, state: list[Any]) -> Series:
@@ -249,7 +257,12 @@ class PartitionState:
                         by_key = state.series.setdefault(parts[0], {})
                         known = by_key.get(tuple(parts))
                         fresh.panes = known.panes if known is not None else {}
+                        fresh.sequential = known.sequential if known is not None else None
                         by_key[tuple(parts)] = fresh
+                    case "sequential":
+                        of_model = state.series.setdefault(parts[0], {})
+                        series = of_model.setdefault(tuple(parts), Series())
+                        series.sequential = SequentialState.from_state(rest)
                     case "pane":
                         model, version_name, segment, start_ms, pane_ms, profile = parts
                         series = state.series.setdefault(model, {}).setdefault((model, version_name, segment), Series())

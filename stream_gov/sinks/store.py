@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, 
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
-from sqlalchemy.schema import CreateColumn, CreateIndex, CreateTable
+from sqlalchemy.schema import CreateIndex, CreateTable
 
 from stream_gov.contracts import Alert, AlertStatus, ConfigurationError, Result
 from stream_gov.settings import Settings
@@ -26,9 +26,10 @@ from stream_gov.sinks.store_tables import (
     SCHEMA,
     SCHEMA_VERSION,
     TABLES,
-    added_later,
+    add_missing_columns,
     alert_of,
     current_alerts,
+    missing_columns,
     result_of,
     row_of_alert,
     row_of_result,
@@ -86,13 +87,12 @@ class Store:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
             for table in TABLES.sorted_tables:
                 connection.execute(CreateTable(table, if_not_exists=True))
-                for name in sorted(_missing_columns(connection, table)):
-                    _add_column(connection, table, name)
                 for index in sorted(table.indexes, key=lambda i: str(i.name)):
                     connection.execute(CreateIndex(index, if_not_exists=True))
             first = self._insert(SCHEMA).values(id=1, version=SCHEMA_VERSION).on_conflict_do_nothing()
             connection.execute(first)
             self._check_version(connection)
+            add_missing_columns(connection)
             self._missing = {}
 
     def write(self, records: Iterable[Record]) -> None:
@@ -196,7 +196,7 @@ class Store:
             if not inspect(connection).has_table(SCHEMA.name):
                 raise ConfigurationError(self._nothing_there())
             self._check_version(connection)
-            self._missing = {table.name: _missing_columns(connection, table) for table in (RESULTS, ALERT_EVENTS)}
+            self._missing = {table.name: missing_columns(connection, table) for table in (RESULTS, ALERT_EVENTS)}
 
     def _nothing_there(self) -> str:
         return (
@@ -245,21 +245,6 @@ class Store:
                 yield connection
         except exc.SQLAlchemyError as err:
             raise store_error(err, self._url) from err
-
-
-def _missing_columns(connection: Connection, table: Table) -> set[str]:
-    """Columns that a table of an earlier release lacks; any other that is not there is damage, and is found when it is used."""
-    there = {column["name"] for column in inspect(connection).get_columns(table.name)}
-    return {column.name for column in added_later(table)} - there
-
-
-def _add_column(connection: Connection, table: Table, name: str) -> None:
-    definition = CreateColumn(table.c[name]).compile(dialect=connection.dialect)
-    try:
-        connection.execute(text(f"ALTER TABLE {table.name} ADD COLUMN {definition}"))
-    except exc.OperationalError as err:
-        if "duplicate column" not in str(err):  # SQLite has no lock for this: another worker was faster
-            raise
 
 
 def _understand(url: str) -> URL:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     BigInteger,
     Boolean,
     Column,
+    Connection,
     Float,
     Index,
     Integer,
@@ -20,9 +21,11 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
-    false,
+    exc,
     func,
+    inspect,
     select,
+    text,
 )
 
 from stream_gov.contracts import Alert, Result
@@ -33,29 +36,20 @@ __all__ = [
     "SCHEMA",
     "SCHEMA_VERSION",
     "TABLES",
-    "added_later",
+    "add_missing_columns",
     "alert_of",
     "current_alerts",
+    "missing_columns",
     "result_of",
     "row_of_alert",
     "row_of_result",
 ]
 
 SCHEMA_VERSION = 1
-"""Raised when the tables change so that an earlier release can no longer use them."""
+"""Raised when the tables change so that an earlier release can no longer use them. New columns are nullable, are added to older tables, and
+do not raise it; where they hold nothing a message has the default of its field."""
 
 TABLES = MetaData()
-
-
-def _later(name: str, kind: Any, default: Any = None) -> Column[Any]:
-    """Column that tables of the first release lack: it is added to them, with a default for rows that were and will be written without."""
-    return Column(name, kind, nullable=default is None, server_default=default, info={"later": True})
-
-
-def added_later(table: Table) -> list[Column[Any]]:
-    """Columns that a table of an earlier release may lack."""
-    return [column for column in table.columns if column.info.get("later")]
-
 
 SCHEMA = Table(
     "stream_gov_schema",
@@ -84,7 +78,9 @@ RESULTS = Table(
     Column("p_value", Float(53)),
     Column("level", Float(53)),
     Column("tolerance", Float(53)),
+    Column("distance", Float(53)),
     Column("calibration", Text, nullable=False),
+    Column("since_ms", BigInteger),
     Column("n_reference", BigInteger, nullable=False),
     Column("n_window", BigInteger, nullable=False),
     Column("verdict", Text, nullable=False),
@@ -93,7 +89,7 @@ RESULTS = Table(
     Column("events", BigInteger, nullable=False),
     Column("late", BigInteger, nullable=False),
     Column("rejected", BigInteger, nullable=False),
-    _later("maintenance", Boolean, false()),
+    Column("maintenance", Boolean),
     Index("results_by_window", "model", "window_end_ms"),
     Index("results_by_column", "model", "column", "statistic", "window_end_ms"),
 )
@@ -119,17 +115,38 @@ ALERT_EVENTS = Table(
     Column("causes", Text, nullable=False),  # JSON
     Column("columns", Text, nullable=False),  # JSON
     Column("message", Text, nullable=False),
-    _later("severity", Text, "warning"),
-    _later("group_id", Text, ""),
-    _later("by", Text, ""),
-    _later("note", Text, ""),
-    _later("at_ms", BigInteger),
-    _later("command_id", Text, ""),
-    _later("acknowledged_by", Text, ""),
-    _later("snoozed_until_ms", BigInteger),
+    Column("severity", Text),
+    Column("group_id", Text),
+    Column("by", Text),
+    Column("note", Text),
+    Column("at_ms", BigInteger),
+    Column("command_id", Text),
+    Column("acknowledged_by", Text),
+    Column("snoozed_until_ms", BigInteger),
     UniqueConstraint("alert_id", "sequence", name="alert_events_by_alert"),
     Index("alert_events_by_model", "model", "opened_window_start_ms"),
 )
+
+
+def missing_columns(connection: Connection, table: Table) -> set[str]:
+    """Columns that a table of an earlier release lacks; any other that is not there is damage, and is found when it is used."""
+    there = {column["name"] for column in inspect(connection).get_columns(table.name)}
+    return {column.name for column in table.columns if column.nullable} - there
+
+
+def add_missing_columns(connection: Connection) -> None:
+    """Bring tables of an earlier release up to this one."""
+    for table in TABLES.sorted_tables:
+        for name in sorted(missing_columns(connection, table)):
+            column = table.c[name]
+            kind = column.type.compile(connection.dialect)
+            named = connection.dialect.identifier_preparer
+            change = f"ALTER TABLE {named.format_table(table)} ADD COLUMN {named.format_column(column)} {kind}"
+            try:
+                connection.execute(text(change))
+            except exc.OperationalError as err:
+                if "duplicate column" not in str(err):  # SQLite has no lock for this: another worker was faster
+                    raise
 
 
 def current_alerts() -> Select[Any]:
@@ -153,7 +170,7 @@ def row_of_result(result: Result) -> dict[str, Any]:
 
 def result_of(row: RowMapping) -> Result:
     """Message of a row of `results`."""
-    return msgspec.convert({name: row[name] for name in Result.__struct_fields__ if name in row}, Result)
+    return msgspec.convert(_filled(row, Result), Result)
 
 
 def row_of_alert(alert: Alert) -> dict[str, Any]:
@@ -169,7 +186,13 @@ def row_of_alert(alert: Alert) -> dict[str, Any]:
 
 def alert_of(row: RowMapping) -> Alert:
     """Message of a row of `alert_events`."""
-    fields = {name: row[name] for name in Alert.__struct_fields__ if name in row}
+    fields = _filled(row, Alert)
     for name in ("causes", "columns"):
         fields[name] = msgspec.json.decode(fields[name])
     return msgspec.convert(fields, Alert)
+
+
+def _filled(row: RowMapping, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Fields that the row holds, and those that are null and have no default."""
+    fields = msgspec.structs.fields(kind)
+    return {f.name: row[f.name] for f in fields if f.name in row and (row[f.name] is not None or f.required)}

@@ -26,9 +26,20 @@ def by_p_value(**changes: Any) -> Result:
     return a_result(**({"rule": "p_value", "threshold": None, "level": 0.01, "p_value": 0.2} | changes))
 
 
+def lasting(verdict: str = "drift", **changes: Any) -> Result:
+    """Of the e-detector: the value is the evidence, in powers of ten."""
+    fields = {"rule": "sequential", "value": 5.0, "threshold": 4.0, "tolerance": 0.1, "distance": 0.3, "level": 1e-4}
+    return a_result(verdict, **(fields | changes))
+
+
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
+        (calibrated(value=0.9, distance=0.1), 0.5),  # a share: it is its rise that counts
+        (lasting(), 3.0),
+        (lasting(distance=0.01), 1.0),
+        (lasting(tolerance=0.0), None),
+        (lasting("stable", value=3.0, distance=None), 0.75),
         (a_result(value=0.3), 1.5),
         (a_result(value=-0.3), 1.5),
         (calibrated(value=0.1), 0.5),
@@ -47,6 +58,8 @@ def test_the_multiple_is_distance_over_bound_where_there_is_a_bound(given, expec
     ("given", "expected"),
     [
         (a_result(value=0.3), 1.5),
+        (lasting(), 3.0),
+        (lasting(tolerance=0.0), 1.25),
         (by_p_value(p_value=0.001), 10),
         (calibrated(tolerance=0.0, p_value=0.0001), 10),
         (a_result(threshold=0.0), math.inf),
@@ -73,6 +86,9 @@ def test_the_weight_is_the_multiple_or_level_over_p_value(given, expected):
         (calibrated(tolerance=0.0, p_value=0.0012), True),
         (by_p_value(p_value=0.0100001), False),
         (by_p_value(p_value=0.0112), True),
+        (lasting(), False),
+        (lasting("stable", value=3.99, distance=None), True),
+        (calibrated(value=0.9, distance=0.17), True),
     ],
 )
 def test_a_cause_is_over_when_it_is_stable_and_well_within_its_rule(given, over):

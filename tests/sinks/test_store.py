@@ -21,7 +21,7 @@ from stream_gov.contracts import (
 )
 from stream_gov.settings import Settings
 from stream_gov.sinks import Store
-from stream_gov.sinks.store_tables import ALERT_EVENTS, added_later
+from stream_gov.sinks.store_tables import ALERT_EVENTS
 from tests.contracts.messages import END_MS, START_MS, a_result, an_alert
 from tests.sinks.store_bench import RESOLVED, WEEK_MS, an_event, in_week
 
@@ -188,9 +188,23 @@ def test_reading_makes_no_store(store_url: str, tmp_path: Path) -> None:
 
 def test_a_missing_column_is_a_damaged_store(store: Store) -> None:
     with store._transaction() as connection:
-        connection.execute(sqlalchemy.text("ALTER TABLE results DROP COLUMN tolerance"))
+        connection.execute(sqlalchemy.text("ALTER TABLE results DROP COLUMN monitor"))
     with pytest.raises(ConfigurationError, match="are not as this release made them"):
         list(store.results())
+
+
+@pytest.mark.parametrize("use", ["write", "read"])
+def test_a_store_of_an_earlier_release_gets_the_columns_it_lacks(store: Store, store_url: str, use: str) -> None:
+    store.write([a_result(id="before", distance=0.5)])
+    with store._transaction() as connection:
+        connection.execute(sqlalchemy.text("ALTER TABLE results DROP COLUMN distance"))
+    later = Store(store_url)
+    if use == "write":
+        later.create()
+        later.write([a_result(id="after", distance=0.5)])
+    found = {r.id: r.distance for r in later.results()}
+    later.close()
+    assert found == ({"before": None, "after": 0.5} if use == "write" else {"before": None})
 
 
 @pytest.mark.parametrize(
@@ -324,7 +338,7 @@ def test_the_first_release_goes_on_writing_into_tables_that_this_one_has_widened
     store = Store(old_store_url)
     store.create()
     of_first = [line for line in OLD_TABLES.split(";") if "INSERT INTO alert_events" in line]
-    columns = ", ".join(c.name for c in ALERT_EVENTS.columns if c not in added_later(ALERT_EVENTS))
+    columns = ", ".join(c.name for c in ALERT_EVENTS.columns if not c.nullable)
     insert = (
         of_first[0]
         .replace("alert_events VALUES", f"alert_events ({columns}) VALUES")
