@@ -189,7 +189,8 @@ class DetectProcessor:
             metrics.results.labels(metrics.model_label(result.model), result.verdict.value).inc()
         for alert in step.alerts:
             metrics.alerts.labels(metrics.model_label(alert.model), alert.change.value).inc()
-            metrics.event_to_alert.observe(max(0.0, (self._wall_clock_ms() - timestamp_ms) / 1000))
+            if not alert.command_id:
+                metrics.event_to_alert.observe(max(0.0, (self._wall_clock_ms() - timestamp_ms) / 1000))
             self._log.info(
                 "alert " + alert.change.value,
                 model=alert.model,
