@@ -30,6 +30,7 @@ from stream_gov.detection.alert_driver import (
 )
 from stream_gov.detection.alert_groups import AlertGroups
 from stream_gov.detection.catalog import Catalog
+from stream_gov.detection.due_windows import MAX_EMPTY_WINDOWS, due_windows
 from stream_gov.detection.judge import Window, judge_window, levels_for
 from stream_gov.detection.levels import Levels
 from stream_gov.detection.sequential import EDetectorPlans, SequentialState, advance_evidence
@@ -46,10 +47,8 @@ from stream_gov.detection.windows import first_end_after, last_end_containing, w
 from stream_gov.reference import ReferenceProfile
 from stream_gov.summaries import PaneSummary
 
-__all__ = ["MAX_EMPTY_WINDOWS", "MAX_SERIES_PER_MODEL", "Detector", "Step"]
+__all__ = ["MAX_SERIES_PER_MODEL", "Detector", "Step"]
 
-MAX_EMPTY_WINDOWS = 30
-"""Windows without events that a silent series still reports, one after the other; then it is forgotten until it speaks again."""
 MAX_SERIES_PER_MODEL = 20_000
 """Versions times segments of one model; records of further ones are counted in `Step.bound_hits`."""
 
@@ -293,7 +292,7 @@ class Detector:
         for end in sorted(series.dirty):
             self._judge(monitor, key, series, end, groups, step)
         series.dirty.clear()
-        for end in self._due(monitor, series, now):
+        for end in due_windows(series, now, size_ms=size, every_ms=every):
             step.alerts += wake_alert(series, end - 1)
             self._judge(monitor, key, series, end, groups, step)
             step.windows_closed[key[0]] = step.windows_closed.get(key[0], 0) + 1
@@ -323,29 +322,6 @@ class Detector:
             min(next_end, *purges, *(end + lateness for end in series.reported)) if series.panes else next_end
         )
         return False
-
-    @staticmethod
-    def _due(monitor: Monitor, series: Series, now: int) -> list[int]:
-        """Ends of the windows to close now, least first: all that hold a pane, and the first empty ones after events."""
-        size, every = monitor.window.size, monitor.window.every_ms
-        with_panes: set[int] = set()
-        for start, length, _ in series.panes:
-            with_panes.update(window_ends_containing(start, start + length, size_ms=size, every_ms=every))
-        closed = series.closed_until_ms
-        due = {e for e in with_panes if e <= now and (closed is None or e > closed)}
-        if closed is None and not due:
-            return []
-        # A silent series reports a bounded number of empty windows after each stretch of events.
-        speaking = sorted({series.last_event_end_ms, *due} - {0})
-        for last in speaking:
-            end = first_end_after(last, size_ms=size, every_ms=every)
-            for _ in range(MAX_EMPTY_WINDOWS):
-                if end > now or end in due:
-                    break
-                if closed is None or end > closed:
-                    due.add(end)
-                end += every
-        return sorted(due)
 
     # --- judging -------------------------------------------------------------------------------------------------------------------
 
