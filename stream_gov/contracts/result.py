@@ -67,6 +67,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Chance of a false alarm in this test, where the rule is `calibrated` or `p_value`."""
     tolerance: float | None = None
     """Distance that counts as no drift, where the rule is `calibrated`."""
+    distance: float | None = None
+    """What the threshold or the tolerance is compared with: the size of the value; of a share with a tolerance, how far it rose over the
+    reference's share. Null where the rule is `p_value`, or the value undefined."""
     calibration: str = ""
     """What the rule `calibrated` rests on: `long_run`, the dependence of events that the reference shows, or `independent`; otherwise empty."""
     n_reference: int

@@ -53,12 +53,12 @@ class _Place:
 def weight(result: Result) -> float:
     """How far a result is beyond its rule: 1 at the edge, larger beyond; causes are listed by it.
 
-    The value over the threshold or the tolerance; where that is 0 (any distance is too much) or the rule is a p-value, the level over the
+    The distance over the threshold or the tolerance; where that is 0 (any distance is too much) or the rule is a p-value, the level over the
     p-value.
     """
     bound = result.threshold if result.rule == "threshold" else result.tolerance
-    if bound and result.value is not None:
-        return abs(result.value) / bound
+    if bound and result.distance is not None:
+        return result.distance / bound
     if result.p_value is not None and result.level is not None:
         return result.level / max(result.p_value, 1e-300)
     return float("inf")

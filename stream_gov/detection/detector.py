@@ -19,7 +19,8 @@ from stream_gov.contracts import (
 )
 from stream_gov.detection.alert_lifecycle import advance, revise
 from stream_gov.detection.catalog import Catalog
-from stream_gov.detection.judge import JudgedWindow, Window, judge_window
+from stream_gov.detection.judge import JudgedWindow, Window, judge_window, levels_for
+from stream_gov.detection.levels import Levels
 from stream_gov.detection.state import (
     ModelState,
     PaneKey,
@@ -39,6 +40,9 @@ MAX_EMPTY_WINDOWS = 30
 """Windows without events that a silent series still reports, one after the other; then it is forgotten until it speaks again."""
 MAX_SERIES_PER_MODEL = 20_000
 """Versions times segments of one model; records of further ones are counted in `Step.bound_hits`."""
+
+
+_MAX_LEVELS_KEPT = 10_000
 
 
 @dataclass(slots=True)
@@ -78,6 +82,8 @@ class Detector:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
+        self._levels: dict[str, tuple[Monitor, ReferenceProfile, Levels]] = {}
+        """By model, as long as its monitor and profile stay the same."""
 
     def restore(self, items: Iterable[tuple[str, bytes]]) -> PartitionState:
         """Build the state of one partition from the keys and values that were kept of it."""
@@ -323,7 +329,8 @@ class Detector:
         )
         profile, why_not = self._profile(monitor, profile_id)
         summary = self._merge(chosen, profile) if profile is not None and events else None
-        judged = judge_window(monitor, window, summary, profile, why_not=why_not)
+        levels = self._levels_of(monitor, profile) if summary is not None and profile is not None else None
+        judged = judge_window(monitor, window, summary, profile, levels=levels, why_not=why_not)
         step.results.extend(judged.results)
         series.pending_late = series.pending_rejected = 0
         series.reported[end] = (revision, late, rejected)
@@ -333,6 +340,14 @@ class Detector:
         series.closed_until_ms = end if series.closed_until_ms is None else max(end, series.closed_until_ms)
         if events or not series.last_event_end_ms:
             series.last_event_end_ms = max(series.last_event_end_ms, end)
+
+    def _levels_of(self, monitor: Monitor, profile: ReferenceProfile) -> Levels:
+        known = self._levels.get(monitor.model)
+        if known is None or known[0] is not monitor or known[1] is not profile:
+            if len(self._levels) >= _MAX_LEVELS_KEPT:
+                self._levels.clear()
+            known = self._levels[monitor.model] = monitor, profile, levels_for(monitor, profile)
+        return known[2]
 
     @staticmethod
     def _drive_alert(monitor: Monitor, series: Series, judged: JudgedWindow, step: Step, *, again: bool) -> None:

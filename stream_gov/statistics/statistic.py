@@ -48,6 +48,9 @@ class Statistic:
     long_run: Callable[[Any, Any, float, LongRun], float] | None = None
     """The same where draws depend on the draws before them as the reference's long-run covariance says; the larger p-value counts."""
 
+    tolerated_over: Callable[[Any], float] | None = None
+    """(reference) -> value from which a tolerance is measured; None: from 0."""
+
     def applies_to(self, kind: str) -> bool:
         """Tell whether it can be computed for a column of this kind (`numeric`, `categorical` or `boolean`)."""
         return kind in self.kinds

@@ -18,6 +18,7 @@ from stream_gov.contracts.monitor import (
     CALIBRATED_STATISTICS,
     P_VALUE_STATISTICS,
     AlertPolicy,
+    Budget,
     Check,
     ColumnSelection,
     WindowConfig,
@@ -42,9 +43,16 @@ def test_the_defaults_of_the_page_are_the_defaults():
 
 
 def test_every_key_is_in_the_table_and_the_example_with_every_key():
-    keys = {(f.alias or name) for name, f in Monitor.model_fields.items()} - {"columns", "window", "alerts", "checks"}
+    keys = {(f.alias or name) for name, f in Monitor.model_fields.items()} - {
+        "columns",
+        "window",
+        "alerts",
+        "budget",
+        "checks",
+    }
     keys |= {f"columns.{k}" for k in ColumnSelection.model_fields} | {f"alerts.{k}" for k in AlertPolicy.model_fields}
     keys |= {f"window.{k}" for k in WindowConfig.model_fields} | {"checks"}
+    keys |= {f"budget.{k}" for k in Budget.model_fields}
     table = set(re.findall(r"^\| `([a-z_.]+)` \|", TEXT, re.MULTILINE))
     assert keys <= table
     full = next(t for t in MONITORS if "max_segments" in t)
