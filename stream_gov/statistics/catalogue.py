@@ -10,13 +10,14 @@ from stream_gov.statistics.calibrated import distance_in_nats, jensen_shannon_p_
 from stream_gov.statistics.calibrated_long_run import (
     long_run_ks_p_value,
     long_run_mean_shift_p_value,
-    long_run_p_value,
     long_run_share_p_value,
     long_run_unseen_p_value,
 )
+from stream_gov.statistics.catalogue_distances import DISTANCES, divergence_long_run, is_ordered
 from stream_gov.statistics.chi_squared import chi_squared, chi_squared_p_value
 from stream_gov.statistics.columns import missing_columns, new_columns
-from stream_gov.statistics.divergences import JENSEN_SHANNON_NATS, PSI_NATS, Divergence
+from stream_gov.statistics.divergences import JENSEN_SHANNON_NATS, PSI_NATS
+from stream_gov.statistics.drifted_columns import drifted_share
 from stream_gov.statistics.jensen_shannon import jensen_shannon
 from stream_gov.statistics.kolmogorov_smirnov import ks_p_value, ks_statistic
 from stream_gov.statistics.l_infinity import l_infinity
@@ -38,31 +39,18 @@ from stream_gov.summaries import CategoricalSummary, ColumnSummary, LongRun, Num
 __all__ = ["STATISTICS", "Statistic"]
 
 
-def _is_ordered(reference: ColumnSummary) -> bool:
-    # Categories stand in the order of their counts in the reference; cells of numbers, and false and true, in their own.
-    return reference.kind != "categorical"
-
-
 def _psi(reference: ColumnSummary, window: ColumnSummary) -> float:
     return psi(reference.cell_counts(), window.cell_counts())
 
 
 def _psi_calibrated(reference: ColumnSummary, window: ColumnSummary, tolerance: float) -> float:
     return psi_p_value(
-        reference.cell_counts(), window.cell_counts(), tolerance=tolerance, ordered=_is_ordered(reference)
-    )
-
-
-def _long_run(
-    reference: ColumnSummary, window: ColumnSummary, divergence: Divergence, nats: float, long_run: LongRun
-) -> float:
-    return long_run_p_value(
-        reference.cell_counts(), window.cell_counts(), long_run, divergence, tolerance=nats, kind=reference.kind
+        reference.cell_counts(), window.cell_counts(), tolerance=tolerance, ordered=is_ordered(reference)
     )
 
 
 def _psi_long_run(reference: ColumnSummary, window: ColumnSummary, tolerance: float, long_run: LongRun) -> float:
-    return _long_run(reference, window, PSI_NATS, tolerance, long_run)
+    return divergence_long_run(reference, window, PSI_NATS, tolerance, long_run)
 
 
 def _psi_p_value(reference: ColumnSummary, window: ColumnSummary) -> float:
@@ -75,14 +63,14 @@ def _jensen_shannon(reference: ColumnSummary, window: ColumnSummary) -> float:
 
 def _jensen_shannon_calibrated(reference: ColumnSummary, window: ColumnSummary, tolerance: float) -> float:
     return jensen_shannon_p_value(
-        reference.cell_counts(), window.cell_counts(), tolerance=tolerance, ordered=_is_ordered(reference)
+        reference.cell_counts(), window.cell_counts(), tolerance=tolerance, ordered=is_ordered(reference)
     )
 
 
 def _jensen_shannon_long_run(
     reference: ColumnSummary, window: ColumnSummary, tolerance: float, long_run: LongRun
 ) -> float:
-    return _long_run(reference, window, JENSEN_SHANNON_NATS, distance_in_nats(tolerance), long_run)
+    return divergence_long_run(reference, window, JENSEN_SHANNON_NATS, distance_in_nats(tolerance), long_run)
 
 
 def _jensen_shannon_p_value(reference: ColumnSummary, window: ColumnSummary) -> float:
@@ -337,6 +325,7 @@ _ALL = (
         compute=_spread_shift,
         p_value=_spread_shift_p_value,
     ),
+    *DISTANCES,
     Statistic(
         name="missing_share",
         unit="share",
@@ -392,6 +381,17 @@ _ALL = (
         description="Columns of the reference that have no valid value in the window.",
         counts="rows",
         compute=missing_columns,
+    ),
+    Statistic(
+        name="drifted_columns",
+        scope="verdicts",
+        kinds=frozenset(),
+        unit="share",
+        range="[0, 1]",
+        description="Share of the columns that drift by any other check, among those that could be judged.",
+        undefined="no column could be judged",
+        counts="rows",
+        compute=drifted_share,
     ),
 )
 

@@ -20,12 +20,13 @@ class Statistic:
     """One statistic of the catalogue.
 
     The functions take the summary of the reference and that of the window, in this order: of a column where `scope` is `"column"`, of a pane
-    where it is `"model"`. Both have the same layout. None of them decides anything.
+    where it is `"model"`. Both have the same layout. None of them decides anything. Where `scope` is `"verdicts"` there is only `compute`, and it takes
+    the columns that checks apply to, and the verdicts of each.
     """
 
     name: str
     """As in the monitor file and in results."""
-    scope: Literal["column", "model"] = "column"
+    scope: Literal["column", "model", "verdicts"] = "column"
     kinds: frozenset[str] = ANY_KIND
     """Kinds of column it applies to; empty for a statistic of the model."""
     unit: str
