@@ -74,8 +74,9 @@ def score_inflation(long_run: LongRun, pool: NDArray[np.int64], shares: _Array, 
     )
     between = float(means @ long_run.covariance @ means)
     mean_square = float(pooled @ (means * means))
-    within = float(shares @ (scores * scores)) - mean_square
+    square = float(shares @ (scores * scores))
+    within = square - mean_square
     independent = float(shares @ (scores - float(shares @ scores)) ** 2)
-    if not independent > 0:
+    if not independent > 1e-12 * square:  # equal scores, but for rounding
         return long_run.typical.ratio
     return (between + long_run.typical.ratio * max(within, 0.0)) / independent

@@ -177,6 +177,19 @@ def test_monitor_with_every_key_is_read():
             {"checks": [{"statistic": "new_columns", "threshold": 0, "columns": ["a"]}]},
             "checks[0]: new_columns is of the",
         ),
+        (
+            {"checks": [{"statistic": "drifted_columns", "threshold": 30}, {"statistic": "psi", "threshold": 0.1}]},
+            "checks[0]: drifted_columns is a share, so `threshold` must be below 1, got 30; write 0.3 for 30 %",
+        ),
+        (
+            {
+                "checks": [
+                    {"statistic": "drifted_columns", "threshold": 0.3},
+                    {"statistic": "new_columns", "threshold": 0},
+                ]
+            },
+            "drifted_columns counts the columns that other checks call drift, and there is no check of columns; add one",
+        ),
         ({"checks": [{"statistic": "psi", "threshold": -1}]}, "checks[0].threshold: must be at least 0, got -1"),
         ({"checks": [{"statistic": "psi", "threshold": "high"}]}, "checks[0].threshold: a number is expected"),
         (
