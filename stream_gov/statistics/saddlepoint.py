@@ -117,7 +117,7 @@ def difference_tail(value: float, first: Scores, second: Scores) -> float:
     """Chance that the mean score of the first sample exceeds that of the second by at least `value`.
 
     Draws are independent. The approximation knows the whole law of the scores, so it holds for small samples of scores that are nearly always the
-    same, such as those of a column that is mostly zero, where a normal approximation fires ten times too often.
+    same, such as those of a column that is mostly zero, where a normal approximation fires up to ten times too often.
 
     Parameters
     ----------
