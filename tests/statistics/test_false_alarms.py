@@ -303,7 +303,7 @@ def test_quadratic_forms_hold_their_level_without_drift_whatever_the_column(form
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("name", ["shift", "spread", "one cell"])
+@pytest.mark.parametrize("name", ["shift", "spread", "one cell", "two ends"])
 def test_quadratic_forms_hold_their_level_with_the_truth_at_the_tolerance(form, name):
     rng, reference, together = np.random.default_rng([24, len(name), len(form)]), np.full(40, 1 / 40), []
     rows_of = FORMS[form]
@@ -318,6 +318,25 @@ def test_quadratic_forms_hold_their_level_with_the_truth_at_the_tolerance(form, 
         together += p_values
     assert_holds(together, 0.01, allowed=1.5)
     assert_holds(together, 0.001, allowed=1.5)
+
+
+def test_energy_distance_holds_its_level_where_a_few_values_move_far_out():
+    # a lognormal column: the window's own covariance counts where it varies more than at the edge of the tolerance
+    rng, reference = np.random.default_rng(26), np.full(40, 1 / 40)
+    edges = np.exp(1.5 * stats.norm.ppf(np.arange(1, 40) / 40))
+
+    def rows_of(e, o):
+        return energy_distance_rows(edges, e, o, low=0.0, high=float(np.exp(6.0)), unit=9.0)
+
+    def value(s):
+        return distance(rows_of(reference, family("two ends", s)), reference, family("two ends", s))
+
+    window = family("two ends", optimize.brentq(lambda s: value(s) - 0.1, 0, 0.9))
+    p_values = [
+        quadratic_form_p_value(rows_of(e, o), e, o, tolerance=0.1)
+        for e, o in draws(rng, 2_000, 50, reference, window, 6_000)
+    ]
+    assert_holds(p_values, 0.01)
 
 
 def test_quadratic_forms_use_their_level():
