@@ -4,9 +4,9 @@
 
 Rows are a stationary first-order autoregression of standard normal numbers, as they are or transformed (`--column`). The reference is built by
 `ProfileBuilder` from its own stretch of it, anew for each of `--references`; each window is another stretch, shifted. Without `--power` it prints the share of
-windows that each test calls drift at levels 0.01 and 0.001, without drift and with the truth at the tolerance. With `--power` it prints the share of shifted
-windows that each test finds once its level is set so that 1 % of the windows without drift fire, and what its own level of 0.01 does without drift.
-Takes some minutes, in proportion to `--windows`.
+windows that each test calls drift at levels 0.01 / 0.001, without drift and with the truth at the tolerance. With `--power` it prints the share of shifted
+windows that each test (without a tolerance) finds where the limit of its p-value is set so that 1 % of the windows without drift fire / at its own level of
+0.01, and in brackets how often that level fires without drift. Takes some minutes, in proportion to `--windows`.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ COLUMNS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "rare": lambda x: np.maximum(np.round((x - 1.6) * 3), 0.0),  # 4 % are not 0
 }
 CELLS = 40
-SHIFTS = {0.0: 1.0, 0.5: 1.8, 0.9: 4.3, 0.98: 9.0}
-"""By autocorrelation: the shift that is found about half the time, times the root of the number of events."""
+SHIFTS = {0.0: 2.6, 0.5: 4.5, 0.9: 11.0, 0.98: 24.0}
+"""By autocorrelation: the shift that is found about half the time, in units of the error of a difference of means of independent draws."""
 
 
 def main() -> None:
@@ -48,7 +48,10 @@ def main() -> None:
     parser.add_argument("--column", choices=list(COLUMNS), default="normal")
     parser.add_argument("--reference", type=int, default=20_000, help="rows of the reference")
     parser.add_argument(
-        "--windows", type=int, default=2_000, help="for each line; a quarter of it from 10,000 events on"
+        "--windows",
+        type=int,
+        default=2_000,
+        help="for each line; without --power a quarter of it from 10,000 events on",
     )
     parser.add_argument("--references", type=int, default=40, help="over which the windows are spread")
     parser.add_argument("--events", type=int, nargs="+", default=[50, 200, 1_000, 10_000])
@@ -96,7 +99,7 @@ def print_power(options: argparse.Namespace) -> None:
     for rho in options.autocorrelation:
         rng, profiles = references(options, rho)
         for n in options.events:
-            shift = SHIFTS[rho] * 2.6 / math.sqrt(n)
+            shift = SHIFTS[rho] * math.sqrt(1 / n + 1 / options.reference)
             found: dict[tuple[str, bool], list[float]] = {
                 (name, moved): [] for name in rules for moved in (False, True)
             }
@@ -108,10 +111,9 @@ def print_power(options: argparse.Namespace) -> None:
                             found[name, moved].append(rule(profile, window))
             cells = []
             for name in rules:
-                # of tests that never fire none is called drift: p-values of 1 do not count as below a limit of 1
-                limit = min(float(np.quantile(found[name, False], 0.01)), 0.999)
-                power = np.mean(np.array(found[name, True]) <= limit)
-                cells.append(f"{power:.3f} ({rate(found[name, False], 0.01)})")
+                limit = float(np.quantile(found[name, False], 0.01))
+                at_equal_rate, at_own_level = (np.mean(np.array(found[name, True]) < x) for x in (limit, 0.01))
+                cells.append(f"{at_equal_rate:.2f} / {at_own_level:.2f} ({rate(found[name, False], 0.01)})")
             print(f"| {rho:g} | {n:,} | {shift:.2f} | " + " | ".join(cells) + " |", flush=True)
 
 
@@ -175,7 +177,7 @@ def references(options: argparse.Namespace, rho: float) -> tuple[np.random.Gener
 
 
 def windows_of_each(options: argparse.Namespace, n: int) -> int:
-    windows = options.windows if n < 10_000 else options.windows // 4
+    windows = options.windows if n < 10_000 or options.power else options.windows // 4
     return max(windows // options.references, 1)
 
 
