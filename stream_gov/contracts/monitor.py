@@ -48,9 +48,12 @@ STATISTIC_NAMES = (
     "new_columns",
     "missing_columns",
     "drifted_columns",
+    "e_detector",
 )
-"""Names a check may use; a test holds this list equal to the catalogue of `stream_gov.statistics`."""
+"""Names a check may use; a test holds this list equal to the catalogue of `stream_gov.statistics` and the sequential ones."""
 
+SEQUENTIAL_STATISTICS = frozenset({"e_detector"})
+"""Judged over many windows, not by one."""
 MODEL_STATISTICS = frozenset({"new_columns", "missing_columns", "drifted_columns"})
 P_VALUE_STATISTICS = frozenset(
     {
@@ -151,10 +154,13 @@ class Check(_Strict):
         if self.level is not None and self.tolerance is None:
             msg = f"check of {self.statistic}: `level` goes with `tolerance`, not with `{given[0]}`"
             raise ValueError(msg)
+        if self.statistic in SEQUENTIAL_STATISTICS and self.tolerance is None:
+            msg = f"{self.statistic} judges a lasting shift beyond a tolerance; use `tolerance` (a population stability index, such as 0.1)"
+            raise ValueError(msg)
         if self.p_value is not None and self.statistic not in P_VALUE_STATISTICS:
             msg = f"{self.statistic} has no p-value; use `threshold` (p-values have: {', '.join(sorted(P_VALUE_STATISTICS))})"
             raise ValueError(msg)
-        if self.tolerance is not None and self.statistic not in CALIBRATED_STATISTICS:
+        if self.tolerance is not None and self.statistic not in CALIBRATED_STATISTICS | SEQUENTIAL_STATISTICS:
             msg = f"{self.statistic} has no calibrated test; use `threshold` (calibrated are: {', '.join(sorted(CALIBRATED_STATISTICS))})"
             raise ValueError(msg)
         if self.columns is not None and self.statistic in MODEL_STATISTICS:
@@ -171,8 +177,10 @@ class Check(_Strict):
         return self
 
     @property
-    def rule(self) -> Literal["threshold", "p_value", "calibrated"]:
-        """Which of the three rules judges."""
+    def rule(self) -> Literal["threshold", "p_value", "calibrated", "sequential"]:
+        """Which rule judges."""
+        if self.statistic in SEQUENTIAL_STATISTICS:
+            return "sequential"
         if self.threshold is not None:
             return "threshold"
         return "p_value" if self.p_value is not None else "calibrated"
@@ -180,12 +188,12 @@ class Check(_Strict):
     @property
     def stated_level(self) -> float | None:
         """Chance of a false alarm that the check itself states; None for a threshold, and where the budget decides."""
-        return self.level if self.rule == "calibrated" else self.p_value
+        return self.level if self.tolerance is not None else self.p_value
 
     @property
     def draws_on_budget(self) -> bool:
         """Whether its level follows from the monitor's budget."""
-        return self.rule == "calibrated" and self.level is None
+        return self.tolerance is not None and self.level is None
 
 
 class WindowConfig(_Strict):
@@ -260,6 +268,7 @@ _SEGMENTS_SCHEMA = {
 def _default_checks() -> tuple[Check, ...]:
     return (
         Check(statistic="psi", tolerance=0.1),
+        Check(statistic="e_detector", tolerance=0.1),
         Check(statistic="missing_share", tolerance=0.02),
         Check(statistic="type_error_share", tolerance=0.001),
         Check(statistic="unseen_share", tolerance=0.02),

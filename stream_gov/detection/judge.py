@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from stream_gov.contracts import Check, Monitor, Result, Verdict, result_id
 from stream_gov.detection.column_verdicts import DRIFTED_COLUMNS, describe_columns, judge_columns
 from stream_gov.detection.levels import Levels, levels_of
+from stream_gov.detection.sequential import E_DETECTOR, SequentialState, sequential_decision
 from stream_gov.reference import ReferenceProfile
 from stream_gov.statistics import STATISTICS, Decision, decide, missing_column_names
 from stream_gov.summaries import PaneSummary
@@ -54,6 +55,7 @@ def judge_window(
     profile: ReferenceProfile | None,
     *,
     levels: Levels | None = None,
+    sequential: SequentialState | None = None,
     why_not: str = "",
 ) -> JudgedWindow:
     """Compare a window with its reference by every check of the monitor.
@@ -70,6 +72,8 @@ def judge_window(
         What it is compared with; None if there is none.
     levels
         Of the monitor's checks on this profile; None: they are computed.
+    sequential
+        Evidence for lasting shifts, this window included; None: it was not gathered.
     why_not
         Why there is no profile, in words.
 
@@ -98,6 +102,14 @@ def judge_window(
         if not monitor.columns.wants(column):
             continue
         for check in monitor.checks_of(column):
+            level = levels.of(check, window.segment)
+            if check.statistic == E_DETECTOR:
+                before = reference.columns[column]
+                decision = sequential_decision(
+                    sequential, column, before, mine, check, level=level, min_events=monitor.min_events
+                )
+                results.append(_result(monitor, window, reference_id, column, check, decision))
+                continue
             statistic = STATISTICS[check.statistic]
             if statistic.applies_to(mine.kind):
                 decision = decide(
@@ -106,8 +118,8 @@ def judge_window(
                     mine,
                     check,
                     monitor.min_events,
-                    level=levels.of(check, window.segment),
-                    dependence=profile.long_run.get(column) if monitor.calibration == "long_run" else None,
+                    level=level,
+                    dependence=profile.dependence.get(column) if monitor.calibration == "long_run" else None,
                 )
                 results.append(_result(monitor, window, reference_id, column, check, decision))
     details: dict[str, str] = {}
@@ -193,6 +205,7 @@ def _result(
         n_window=decision.n_window,
         verdict=decision.verdict,
         calibration=decision.calibration,
+        since_ms=decision.since_ms,
         reason=decision.reason,
         reference=reference_id,
         events=window.events,

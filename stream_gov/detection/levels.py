@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from stream_gov.contracts import Check, Monitor
+from stream_gov.contracts.monitor import SEQUENTIAL_STATISTICS
 from stream_gov.statistics import STATISTICS
 
 __all__ = ["LARGEST_LEVEL", "SHARE_OF_SEGMENTS", "Levels", "levels_of"]
@@ -67,7 +68,8 @@ def levels_of(monitor: Monitor, columns: Mapping[str, str], n_segments: int) -> 
     """
     n_windows = monitor.budget.per / monitor.window.every_ms
     n_tests = sum(
-        check.draws_on_budget and STATISTICS[check.statistic].applies_to(kind)
+        check.draws_on_budget
+        and (check.statistic in SEQUENTIAL_STATISTICS or STATISTICS[check.statistic].applies_to(kind))
         for column, kind in columns.items()
         if monitor.columns.wants(column)
         for check in monitor.checks_of(column)

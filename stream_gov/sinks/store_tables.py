@@ -77,6 +77,7 @@ RESULTS = Table(
     Column("tolerance", Float(53)),
     Column("distance", Float(53)),
     Column("calibration", Text, nullable=False),
+    Column("since_ms", BigInteger),
     Column("n_reference", BigInteger, nullable=False),
     Column("n_window", BigInteger, nullable=False),
     Column("verdict", Text, nullable=False),

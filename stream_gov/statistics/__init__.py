@@ -15,6 +15,7 @@ from stream_gov.statistics.columns import missing_column_names, missing_columns,
 from stream_gov.statistics.cramer_von_mises import cramer_von_mises
 from stream_gov.statistics.decision import DEFAULT_LEVEL, Decision, decide
 from stream_gov.statistics.drifted_columns import DriftedColumns, drifted_columns
+from stream_gov.statistics.e_detector import EDetectorPlan, Evidence, e_detector_plan
 from stream_gov.statistics.energy_distance import energy_distance
 from stream_gov.statistics.hellinger import hellinger
 from stream_gov.statistics.jensen_shannon import jensen_shannon, jensen_shannon_divergence
@@ -42,6 +43,8 @@ __all__ = [
     "STATISTICS",
     "Decision",
     "DriftedColumns",
+    "EDetectorPlan",
+    "Evidence",
     "Statistic",
     "anderson_darling",
     "chi_squared",
@@ -50,6 +53,7 @@ __all__ = [
     "cramer_von_mises",
     "decide",
     "drifted_columns",
+    "e_detector_plan",
     "energy_distance",
     "expected_unseen_share",
     "hellinger",

@@ -25,7 +25,7 @@ class Decision:
     value: float
     """In the statistic's unit; `nan` where it is undefined. Also given where there were too few events to judge it."""
     rule: str
-    """`threshold`, `p_value` or `calibrated`."""
+    """`threshold`, `p_value`, `calibrated` or `sequential`."""
     threshold: float | None
     p_value: float | None
     """Under the rules `p_value` and `calibrated`, unless the verdict is `insufficient`."""
@@ -39,9 +39,11 @@ class Decision:
     n_window: int
     verdict: Verdict
     calibration: str
-    """`long_run` or `independent`: what a calibrated test took the values for; empty where there was none."""
+    """`long_run`, `assumed` or `independent`: what a calibrated test took the values for; empty where there was none."""
     reason: str
     """Why `insufficient`, in words; otherwise empty."""
+    since_ms: int | None = None
+    """Start of the window with which a lasting shift began; only of a sequential test that calls it drift."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +197,7 @@ def _unlikely_within_tolerance(
     if p_value < 1:  # else no p-value is larger, or there is none
         known = dependence.of_window(window.n, reference.n)
         p_value = max(p_value, statistic.long_run(reference, window, check.tolerance, known))
-    return _Judgement(p_value < level, p_value, "long_run")
+    return _Judgement(p_value < level, p_value, "assumed" if dependence.assumed else "long_run")
 
 
 _RULES: dict[

@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_gov.contracts import STATISTIC_NAMES, Check, ConfigurationError, Monitor, format_duration
-from stream_gov.contracts.monitor import CALIBRATED_STATISTICS, MODEL_STATISTICS, P_VALUE_STATISTICS
+from stream_gov.contracts.monitor import (
+    CALIBRATED_STATISTICS,
+    MODEL_STATISTICS,
+    P_VALUE_STATISTICS,
+    SEQUENTIAL_STATISTICS,
+)
 
 SMALLEST = """
 monitor: electricity
@@ -70,6 +75,7 @@ def test_smallest_monitor_has_the_defaults():
     assert (monitor.calibration, monitor.budget.false_alarms, monitor.budget.per) == ("long_run", 1, 30 * DAY_MS)
     assert [(c.statistic, c.rule, c.tolerance) for c in monitor.checks] == [
         ("psi", "calibrated", 0.1),
+        ("e_detector", "sequential", 0.1),
         ("missing_share", "calibrated", 0.02),
         ("type_error_share", "calibrated", 0.001),
         ("unseen_share", "calibrated", 0.02),
@@ -341,21 +347,24 @@ def test_a_check_with_a_tolerance_draws_on_the_budget_unless_it_states_a_level()
 @pytest.mark.parametrize("statistic", STATISTIC_NAMES)
 def test_every_statistic_takes_just_the_rules_it_has(statistic):
     rules = {
-        "threshold": (True, {"threshold": 0.1}),
+        "threshold": (statistic not in SEQUENTIAL_STATISTICS, {"threshold": 0.1}),
         "p_value": (statistic in P_VALUE_STATISTICS, {"p_value": 0.01}),
         "calibrated": (statistic in CALIBRATED_STATISTICS, {"tolerance": 0.1}),
+        "sequential": (statistic in SEQUENTIAL_STATISTICS, {"tolerance": 0.1}),
     }
+    of_others = "use `tolerance`" if statistic in SEQUENTIAL_STATISTICS else "use `threshold`"
+    tolerates = statistic in CALIBRATED_STATISTICS | SEQUENTIAL_STATISTICS
     for rule, (allowed, options) in rules.items():
         checks = [{"statistic": statistic, **options}, {"statistic": "missing_share", "threshold": 0.1}]
         checks = checks[: 2 if statistic == "drifted_columns" else 1]  # which judges what others found
         if allowed:
             assert monitor_with(checks=checks).checks[0].rule == rule
-        else:
-            assert "use `threshold`" in mistake_of(checks=checks)
+        elif "tolerance" not in options or not tolerates:
+            assert of_others in mistake_of(checks=checks)
 
 
 def test_sets_of_statistics_hold_known_names_only():
-    assert set(STATISTIC_NAMES) >= CALIBRATED_STATISTICS | P_VALUE_STATISTICS | MODEL_STATISTICS
+    assert set(STATISTIC_NAMES) >= SEQUENTIAL_STATISTICS | CALIBRATED_STATISTICS | P_VALUE_STATISTICS | MODEL_STATISTICS
 
 
 def test_monitor_cannot_be_changed():

@@ -17,6 +17,7 @@ from stream_gov.contracts import STATISTIC_NAMES, Monitor
 from stream_gov.contracts.monitor import (
     CALIBRATED_STATISTICS,
     P_VALUE_STATISTICS,
+    SEQUENTIAL_STATISTICS,
     AlertPolicy,
     Budget,
     Check,
@@ -64,7 +65,8 @@ def test_the_table_of_statistics_says_which_columns_and_rules_each_has():
     rows = {
         m[0]: (m[1], m[2]) for m in re.findall(r"^\| `(\w+)` \| ([^|]+) \| [^|]+ \| ([^|]+) \|$", TEXT, re.MULTILINE)
     }
-    assert set(rows) == set(STATISTIC_NAMES) == set(STATISTICS)
+    assert set(rows) == set(STATISTIC_NAMES) == set(STATISTICS) | SEQUENTIAL_STATISTICS
+    assert all(rows.pop(name) == ("all kinds", "tolerance") for name in SEQUENTIAL_STATISTICS)
     for name, (columns, rules) in rows.items():
         allowed = {"threshold"} | ({"p_value"} if name in P_VALUE_STATISTICS else set())
         allowed |= {"tolerance"} if name in CALIBRATED_STATISTICS else set()
