@@ -23,8 +23,8 @@ def long_run_cell_covariance(long_run: LongRun, pool: NDArray[np.int64], shares:
 
     What the reference shows is the covariance of pooled groups of cells. Normalised by the shares (as `LongRun.normalised`) it is held to be the
     same whatever the shares are, as it is for independent draws. Inside a group values are taken to be spread over its cells as independent draws
-    would be, with the variance inflated as that of the typical group. For independent draws this gives `diag(shares) - outer(shares,
-    shares)`.
+    would be, with the variance inflated as that of the group's own share, or of the typical group if that is more. For independent draws this
+    gives `diag(shares) - outer(shares, shares)`.
 
     Parameters
     ----------
@@ -49,7 +49,8 @@ def long_run_cell_covariance(long_run: LongRun, pool: NDArray[np.int64], shares:
     covariance = covariance - np.outer(pooled, sums) - np.outer(sums, pooled) + sums.sum() * np.outer(pooled, pooled)
     result: _Array = covariance[np.ix_(pool, pool)] * np.outer(within, within)
     same = pool[:, np.newaxis] == pool
-    result += long_run.typical.ratio * (np.diag(shares) - np.where(same, np.outer(shares, within), 0.0))
+    inside = np.diag(shares) - np.where(same, np.outer(shares, within), 0.0)
+    result += _inflation_within(long_run)[pool] * inside
     return result
 
 
@@ -73,10 +74,16 @@ def score_inflation(long_run: LongRun, pool: NDArray[np.int64], shares: _Array, 
         np.bincount(pool, weights=shares * scores, minlength=size), pooled, out=np.zeros(size), where=pooled > 0
     )
     between = float(means @ long_run.covariance @ means)
-    mean_square = float(pooled @ (means * means))
     square = float(shares @ (scores * scores))
-    within = square - mean_square
+    within = float((_inflation_within(long_run)[pool] * shares) @ (scores - means[pool]) ** 2)
     independent = float(shares @ (scores - float(shares @ scores)) ** 2)
     if not independent > 1e-12 * square:  # equal scores, but for rounding
         return long_run.typical.ratio
-    return (between + long_run.typical.ratio * max(within, 0.0)) / independent
+    return (between + within) / independent
+
+
+def _inflation_within(long_run: LongRun) -> _Array:
+    """Of the variance inside each pooled cell. Values at the ends of a column come in longer spells than others, and so do those inside of them."""
+    spread = long_run.shares * (1 - long_run.shares)
+    own: _Array = np.divide(long_run.covariance.diagonal(), spread, out=np.zeros_like(spread), where=spread > 0)
+    return np.maximum(own, long_run.typical.ratio)

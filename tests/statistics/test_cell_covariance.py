@@ -74,6 +74,23 @@ def test_inflation_of_scores_is_their_variance_over_that_of_independent_draws():
     assert score_inflation(known, POOL, r, np.ones(8)) == known.typical.ratio
 
 
+def test_inside_a_group_values_come_in_spells_as_long_as_those_of_the_group():
+    r = np.full(8, 1 / 8)
+    pooled = np.bincount(POOL, weights=r)
+    # group 0 against all others alone, with thirty times the variance of independent draws
+    towards = np.eye(4)[0] - pooled
+    spells = 30 * pooled[0] * (1 - pooled[0]) * np.outer(towards, towards) / (1 - pooled[0]) ** 2
+    covariance = long_run_cell_covariance(known_of(pooled, spells), POOL, r)
+    first = np.array([1, -1, 0, 0, 0, 0, 0, 0]) / 2  # one cell of group 0 against the other
+    last = (
+        np.array([0, 0, 0, 0, 0, 1, -1, 0]) / 2
+    )  # the same of group 3, whose own inflation is less than the typical one
+    typical = known_of(pooled, spells).typical.ratio
+    assert first @ covariance @ first == pytest.approx(30 / 16)
+    assert last @ covariance @ last == pytest.approx(typical / 16)
+    assert typical < 15
+
+
 def test_inflation_of_the_mean_rank_is_that_of_simulated_windows():
     rng, n = np.random.default_rng(3), 1_000
     ratios, means = [], []
