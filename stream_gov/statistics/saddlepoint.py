@@ -15,8 +15,8 @@ __all__ = ["Scores", "difference_tail", "mixture_tail_far_out"]
 _Array = NDArray[np.float64]
 
 _STEPS = 80
-_PRECISION = 1e-9
-"""Of the saddlepoint equation, in standard deviations."""
+_PRECISION = 1e-7
+"""Of the saddlepoint equation, in standard deviations; the tail is off by about as much, relatively."""
 _NEAR_MEAN = 1e-3
 """Signed root below which a tail is that of the middle: there the correction is a ratio of two vanishing terms."""
 
@@ -97,20 +97,27 @@ class Scores:
     __slots__ = ("mean", "n", "scores", "shares", "variance")
 
     def __init__(self, scores: _Array, shares: _Array, n: float) -> None:
-        filled = shares > 0
-        self.scores, self.shares, self.n = scores[filled], shares[filled], n
-        self.mean = float(self.shares @ self.scores)
-        self.variance = float(self.shares @ (self.scores - self.mean) ** 2)
+        if shares.min() <= 0:
+            filled = shares > 0
+            scores, shares = scores[filled], shares[filled]
+        self.scores, self.shares, self.n = scores, shares, n
+        self.mean = float(shares @ scores)
+        centred = scores - self.mean
+        self.variance = float(shares @ (centred * centred))
         """Of one draw."""
 
     def tilted(self, t: float) -> tuple[float, float, float]:
         """Logarithm of the mean of `exp(t score)`, and mean and variance of the score where the shares are weighted with that."""
-        exponents = t * self.scores
-        largest = float(exponents.max())
-        weights = self.shares * np.exp(exponents - largest)
+        weights = t * self.scores
+        largest = float(weights.max())
+        weights -= largest
+        np.exp(weights, out=weights)
+        weights *= self.shares
         total = float(weights.sum())
         mean = float(weights @ self.scores) / total
-        return largest + math.log(total), mean, float(weights @ (self.scores - mean) ** 2) / total
+        centred = self.scores - mean
+        centred *= centred
+        return largest + math.log(total), mean, float(weights @ centred) / total
 
 
 def difference_tail(value: float, first: Scores, second: Scores) -> float:
