@@ -36,18 +36,26 @@ STATISTIC_NAMES = (
     "l_infinity",
     "mean_shift",
     "spread_shift",
+    "hellinger",
+    "kullback_leibler",
+    "total_variation",
+    "mann_whitney",
+    "cramer_von_mises",
+    "anderson_darling",
+    "energy_distance",
     "missing_share",
     "type_error_share",
     "unseen_share",
     "new_columns",
     "missing_columns",
+    "drifted_columns",
     "e_detector",
 )
 """Names a check may use; a test holds this list equal to the catalogue of `stream_gov.statistics` and the sequential ones."""
 
 SEQUENTIAL_STATISTICS = frozenset({"e_detector"})
 """Judged over many windows, not by one."""
-MODEL_STATISTICS = frozenset({"new_columns", "missing_columns"})
+MODEL_STATISTICS = frozenset({"new_columns", "missing_columns", "drifted_columns"})
 P_VALUE_STATISTICS = frozenset(
     {
         "psi",
@@ -56,13 +64,33 @@ P_VALUE_STATISTICS = frozenset(
         "chi_squared",
         "mean_shift",
         "spread_shift",
+        "hellinger",
+        "kullback_leibler",
+        "mann_whitney",
+        "cramer_von_mises",
+        "anderson_darling",
+        "energy_distance",
         "missing_share",
         "type_error_share",
         "unseen_share",
     }
 )
 CALIBRATED_STATISTICS = frozenset(
-    {"psi", "jensen_shannon", "ks", "mean_shift", "missing_share", "type_error_share", "unseen_share"}
+    {
+        "psi",
+        "jensen_shannon",
+        "ks",
+        "mean_shift",
+        "hellinger",
+        "kullback_leibler",
+        "mann_whitney",
+        "cramer_von_mises",
+        "anderson_darling",
+        "energy_distance",
+        "missing_share",
+        "type_error_share",
+        "unseen_share",
+    }
 )
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
@@ -134,6 +162,9 @@ class Check(_Strict):
             raise ValueError(msg)
         if self.columns is not None and self.statistic in MODEL_STATISTICS:
             msg = f"{self.statistic} is of the whole model; take `columns` away"
+            raise ValueError(msg)
+        if self.statistic == "drifted_columns" and self.threshold is not None and self.threshold >= 1:
+            msg = f"drifted_columns is a share, so `threshold` must be below 1, got {self.threshold:g}; write 0.3 for 30 %"
             raise ValueError(msg)
         for name in ("threshold", "tolerance"):
             value = getattr(self, name)
@@ -282,6 +313,10 @@ class Monitor(_Strict):
             raise ValueError(msg)
         if size // pane > _MAX_PANES_PER_WINDOW:
             msg = f"a window has {size // pane} panes of {format_duration(pane)}, more than {_MAX_PANES_PER_WINDOW}; choose a longer `pane` or `every`"
+            raise ValueError(msg)
+        statistics = {check.statistic for check in self.checks}
+        if "drifted_columns" in statistics and statistics <= MODEL_STATISTICS:
+            msg = "drifted_columns counts the columns that other checks call drift, and there is no check of columns; add one, such as {statistic: psi, tolerance: 0.1}"
             raise ValueError(msg)
         seen: dict[str, set[str | None]] = {}
         for check in self.checks:
