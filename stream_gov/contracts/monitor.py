@@ -10,23 +10,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     WithJsonSchema,
     model_validator,
 )
 
+from stream_gov.contracts.alert_policy import AlertPolicy
 from stream_gov.contracts.durations import Duration, format_duration
 from stream_gov.contracts.errors import ConfigurationError
+from stream_gov.contracts.maintenance import Maintenance
 from stream_gov.contracts.seasons import Season, SeasonKind, check_timezone
+from stream_gov.contracts.strict_model import StrictModel as _Strict
 from stream_gov.contracts.strict_yaml import parse_yaml
 from stream_gov.contracts.trailing import TrailingConfig
 from stream_gov.contracts.unknown_keys import describe_validation_error, nearest
 
-__all__ = ["STATISTIC_NAMES", "AlertPolicy", "Budget", "Check", "ColumnSelection", "Monitor", "WindowConfig"]
+__all__ = ["STATISTIC_NAMES", "Budget", "Check", "ColumnSelection", "Monitor", "WindowConfig"]
 
 STATISTIC_NAMES = (
     "psi",
@@ -37,18 +38,26 @@ STATISTIC_NAMES = (
     "l_infinity",
     "mean_shift",
     "spread_shift",
+    "hellinger",
+    "kullback_leibler",
+    "total_variation",
+    "mann_whitney",
+    "cramer_von_mises",
+    "anderson_darling",
+    "energy_distance",
     "missing_share",
     "type_error_share",
     "unseen_share",
     "new_columns",
     "missing_columns",
+    "drifted_columns",
     "e_detector",
 )
 """Names a check may use; a test holds this list equal to the catalogue of `stream_gov.statistics` and the sequential ones."""
 
 SEQUENTIAL_STATISTICS = frozenset({"e_detector"})
 """Judged over many windows, not by one."""
-MODEL_STATISTICS = frozenset({"new_columns", "missing_columns"})
+MODEL_STATISTICS = frozenset({"new_columns", "missing_columns", "drifted_columns"})
 P_VALUE_STATISTICS = frozenset(
     {
         "psi",
@@ -57,13 +66,33 @@ P_VALUE_STATISTICS = frozenset(
         "chi_squared",
         "mean_shift",
         "spread_shift",
+        "hellinger",
+        "kullback_leibler",
+        "mann_whitney",
+        "cramer_von_mises",
+        "anderson_darling",
+        "energy_distance",
         "missing_share",
         "type_error_share",
         "unseen_share",
     }
 )
 CALIBRATED_STATISTICS = frozenset(
-    {"psi", "jensen_shannon", "ks", "mean_shift", "missing_share", "type_error_share", "unseen_share"}
+    {
+        "psi",
+        "jensen_shannon",
+        "ks",
+        "mean_shift",
+        "hellinger",
+        "kullback_leibler",
+        "mann_whitney",
+        "cramer_von_mises",
+        "anderson_darling",
+        "energy_distance",
+        "missing_share",
+        "type_error_share",
+        "unseen_share",
+    }
 )
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
@@ -72,10 +101,6 @@ _NAME_IN_WORDS = "letters, digits, `.`, `_` and `-`, at most 100, the first a le
 _MAX_PANES_PER_WINDOW = 1_000
 _SHORTEST_BUDGET = 3_600_000
 _LONGEST_BUDGET = 3_650 * 86_400_000
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 def _text_of(pattern: str) -> dict[str, str]:
@@ -139,6 +164,9 @@ class Check(_Strict):
             raise ValueError(msg)
         if self.columns is not None and self.statistic in MODEL_STATISTICS:
             msg = f"{self.statistic} is of the whole model; take `columns` away"
+            raise ValueError(msg)
+        if self.statistic == "drifted_columns" and self.threshold is not None and self.threshold >= 1:
+            msg = f"drifted_columns is a share, so `threshold` must be below 1, got {self.threshold:g}; write 0.3 for 30 %"
             raise ValueError(msg)
         for name in ("threshold", "tolerance"):
             value = getattr(self, name)
@@ -208,13 +236,6 @@ class Budget(_Strict):
             msg = f"budget.per must be from 1h to 3650d, got {format_duration(self.per)}"
             raise ValueError(msg)
         return self
-
-
-class AlertPolicy(_Strict):
-    """When an alert ends."""
-
-    resolve_after: int = Field(default=1, ge=1, le=1_000)
-    """Stable windows in a row that resolve it."""
 
 
 def _one_or_many(value: Any) -> Any:
@@ -287,6 +308,8 @@ class Monitor(_Strict):
     """How many false alarms are acceptable."""
     checks: tuple[Check, ...] = Field(default_factory=_default_checks)
     alerts: AlertPolicy = AlertPolicy()
+    maintenance: tuple[Maintenance, ...] = ()
+    """Times in which windows are judged but neither open, change nor end an alert."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Monitor:
@@ -305,6 +328,10 @@ class Monitor(_Strict):
             msg = f"a window has {size // pane} panes of {format_duration(pane)}, more than {_MAX_PANES_PER_WINDOW}; choose a longer `pane` or `every`{_or_a_coarser_season(self.season)}"
             raise ValueError(msg)
         self._check_what_it_is_compared_with()
+        statistics = {check.statistic for check in self.checks}
+        if "drifted_columns" in statistics and statistics <= MODEL_STATISTICS:
+            msg = "drifted_columns counts the columns that other checks call drift, and there is no check of columns; add one, such as {statistic: psi, tolerance: 0.1}"
+            raise ValueError(msg)
         seen: dict[str, set[str | None]] = {}
         for check in self.checks:
             named = seen.setdefault(check.statistic, set())
@@ -358,6 +385,10 @@ class Monitor(_Strict):
             return self.pane
         longest = 0 if self.seasonal is None else self.seasonal.longest_pane_ms
         return math.gcd(self.window.size, self.window.every_ms, longest)
+
+    def in_maintenance(self, start_ms: int, end_ms: int) -> bool:
+        """Tell whether a window overlaps a maintenance by any part; start inclusive, end exclusive."""
+        return any(m.overlaps(start_ms, end_ms) for m in self.maintenance)
 
     def checks_of(self, column: str) -> list[Check]:
         """Return the checks that judge a column: for each statistic the one that names it, else the one that names none."""

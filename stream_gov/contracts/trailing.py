@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
-
 from stream_gov.contracts.durations import Duration, format_duration
+from stream_gov.contracts.strict_model import StrictModel
 
 __all__ = ["MAX_TRAILING_STEPS", "TrailingConfig"]
 
@@ -14,7 +13,7 @@ _LARGEST_STEP_SHARE = 1 / 8
 """A stretch of fewer than eight steps that are longer than `every` would begin and end too far from where it should."""
 
 
-class TrailingConfig(BaseModel):
+class TrailingConfig(StrictModel):
     """The stretch of `length` that ends `gap` before a window starts.
 
     It is kept in steps of one length, a multiple of `window.every`: the least with which `gap + length` is at most 64 steps. Where that is
@@ -27,8 +26,6 @@ class TrailingConfig(BaseModel):
     >>> week.step_ms(86_400_000) // 3_600_000, week.step_ms(3_600_000) // 3_600_000
     (24, 3)
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     length: Duration
     gap: Duration = 0

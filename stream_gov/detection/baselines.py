@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from stream_gov.contracts import Monitor, Season, slot_names
 from stream_gov.detection.state import PaneKey
 from stream_gov.reference import MixtureDependence, ReferenceProfile, mixture, season_mismatch
-from stream_gov.summaries import PaneSummary, WindowDependence
+from stream_gov.summaries import Dependence, PaneSummary, WindowDependence
 
 __all__ = ["MAX_SLOTLESS_SHARE", "Baseline", "Choice", "choose_baseline", "whole_baseline"]
 
@@ -42,7 +42,7 @@ class Choice:
 
 def whole_baseline(profile: ReferenceProfile, segment: str) -> Baseline:
     """All rows of a segment."""
-    return Baseline(profile.id, profile.segments.get(segment), profile.long_run)
+    return Baseline(profile.id, profile.segments.get(segment), profile.dependence)
 
 
 def choose_baseline(monitor: Monitor, profile: ReferenceProfile, segment: str, events: Mapping[PaneKey, int]) -> Choice:
@@ -87,11 +87,15 @@ def choose_baseline(monitor: Monitor, profile: ReferenceProfile, segment: str, e
     present = sorted(by_slot)
     counts = [by_slot[slot] for slot in present]
     summaries = profile.slots.summaries(segment, present)
-    dependence = {
-        column: MixtureDependence(known, [summary.columns[column] for summary in summaries], counts)
-        for column, known in profile.seasonal_long_run.items()
-    }
-    return Choice(Baseline(named.id, mixture(summaries, counts), dependence), kept, slots=by_slot)
+    mixed = mixture(summaries, counts)
+    dependence: dict[str, WindowDependence] = {}
+    for name, column in mixed.columns.items():
+        known = profile.seasonal_long_run.get(name)
+        if known is not None:
+            dependence[name] = MixtureDependence(known, [summary.columns[name] for summary in summaries], counts)
+        elif column.n_valid:
+            dependence[name] = Dependence.assume(column.cell_counts(), kind=column.kind)
+    return Choice(Baseline(named.id, mixed, dependence), kept, slots=by_slot)
 
 
 def _slot_of(season: Season, key: PaneKey) -> int | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from stream_gov.contracts import Check, Monitor, Result, Verdict, result_id
 from stream_gov.detection.baselines import Baseline, whole_baseline
+from stream_gov.detection.column_verdicts import DRIFTED_COLUMNS, describe_columns, judge_columns
 from stream_gov.detection.levels import Levels, levels_of
 from stream_gov.detection.sequential import E_DETECTOR, SequentialState, sequential_decision
 from stream_gov.reference import ReferenceProfile
@@ -32,6 +33,8 @@ class Window:
     events: int
     late: int
     rejected: int
+    maintenance: bool = False
+    """It overlaps a maintenance of the monitor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,12 @@ def judge_window(
                 results.append(_result(monitor, window, reference_id, column, check, decision))
     details: dict[str, str] = {}
     for check in monitor.model_checks():
+        if check.statistic == DRIFTED_COLUMNS:
+            found, decision = judge_columns(check, results, n_reference, window.events)
+            results.append(_result(monitor, window, reference_id, "", check, decision))
+            if decision.verdict is Verdict.DRIFT:
+                details[check.statistic] = describe_columns(found)
+            continue
         decision = decide(
             STATISTICS[check.statistic],
             reference,
@@ -174,6 +183,7 @@ def _events_result(monitor: Monitor, window: Window, reference_id: str, n_refere
         events=window.events,
         late=window.late,
         rejected=window.rejected,
+        maintenance=window.maintenance,
     )
 
 
@@ -210,4 +220,5 @@ def _result(
         events=window.events,
         late=window.late,
         rejected=window.rejected,
+        maintenance=window.maintenance,
     )

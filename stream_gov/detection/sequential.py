@@ -14,7 +14,7 @@ from stream_gov.contracts import NO_WATERMARK, Check, Monitor, Verdict
 from stream_gov.detection.levels import Levels
 from stream_gov.reference import ReferenceProfile, long_run_by_slot
 from stream_gov.statistics import Decision, EDetectorPlan, Evidence, e_detector_plan, psi
-from stream_gov.summaries import AnyColumnSummary, LongRun, PaneSummary, pooled_cells
+from stream_gov.summaries import AnyColumnSummary, Dependence, LongRun, PaneSummary, pooled_cells
 
 __all__ = ["E_DETECTOR", "EDetectorPlans", "SequentialState", "advance_evidence", "sequential_decision"]
 
@@ -112,12 +112,14 @@ class EDetectorPlans:
             return known[1]
         reference = profile.segments[segment].columns[column]
         long_run = None
-        if monitor.calibration == "long_run":
-            dependence = profile.long_run.get(column)
-            long_run = dependence.long_run if dependence is not None else None
         slots: dict[int, LongRun] = {}
-        if monitor.calibration == "long_run" and seasonal:
-            slots, long_run = long_run_by_slot(profile, segment, column), None
+        if monitor.calibration == "long_run":
+            dependence = profile.dependence.get(column)
+            if seasonal:
+                slots = long_run_by_slot(profile, segment, column)
+                if not slots:
+                    dependence = Dependence.assume(reference.cell_counts(), kind=reference.kind)
+            long_run = dependence.long_run if dependence is not None else None
         if slots and profile.slots is not None:
             rows = profile.slots.rows(segment)
             any_slot = next(iter(slots.values()))

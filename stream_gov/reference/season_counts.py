@@ -10,7 +10,7 @@ from stream_gov.contracts import DataError, Season, slot_names
 from stream_gov.reference.counting import count_rows
 from stream_gov.reference.rows import RowBatch
 from stream_gov.reference.season_slots import MAX_SLOT_SUMMARIES, SlotSummaries, slots_of
-from stream_gov.summaries import PaneLayout, PaneSummary
+from stream_gov.summaries import ASSUMED_INFLATION, PaneLayout, PaneSummary
 
 __all__ = ["SeasonCounts"]
 
@@ -105,7 +105,7 @@ class SeasonCounts:
                 f" and {len(without_dependence) - 5} more" if len(without_dependence) > 5 else ""
             )
             said.append(
-                f"season {self.season}: tests of {names} take the values for independent draws beyond the season: the rows hold too few cycles to "
-                "tell how much each value depends on those before it; build the reference from more cycles"
+                f"season {self.season}: it is not known how strongly the values of {names} depend on those before them beyond the season, because the "
+                f"rows hold too few cycles; their tests take {ASSUMED_INFLATION:g} events for one independent one; build the reference from more cycles"
             )
         return said

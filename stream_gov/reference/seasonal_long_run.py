@@ -266,6 +266,8 @@ class MixtureDependence:
         Events of the window in each slot, shape `(s,)`.
     """
 
+    assumed = False
+
     def __init__(self, seasonal: Dependence, slots: Sequence[AnyColumnSummary], window: Sequence[int]) -> None:
         self._seasonal = seasonal
         self._slots = slots

@@ -18,6 +18,7 @@ from stream_gov.summaries.layout import (
     layout_from_state,
 )
 from stream_gov.summaries.long_run import (
+    ASSUMED_INFLATION,
     MAX_LONG_RUN_CELLS,
     Dependence,
     Inflation,
@@ -36,6 +37,7 @@ from stream_gov.summaries.pane import (
 )
 
 __all__ = [
+    "ASSUMED_INFLATION",
     "MAX_LONG_RUN_CELLS",
     "MAX_NEW_COLUMNS",
     "MAX_SKETCHED_COLUMNS",
