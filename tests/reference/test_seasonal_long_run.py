@@ -191,7 +191,7 @@ def test_too_few_cycles_give_no_covariance_and_a_warning():
     assert profile.seasonal_long_run == {}
     assert set(profile.long_run) == {"x"}
     assert (
-        "season hour_of_week: tests of x take the values for independent draws beyond the season"
+        "season hour_of_week: it is not known how strongly the values of x depend on those before them beyond the season"
         in profile.warnings[-1]
     )
     assert build(day_and_night(rng, 0.9, 168 * 2, 40), Season("hour_of_week")).warnings == ()
