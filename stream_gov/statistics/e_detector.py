@@ -130,8 +130,8 @@ class EDetectorPlan:
             inflation = inflation * np.maximum(self._variances(seasonal) / own, 1.0)
             if self.by_slot and slots:
                 of_slots = sum((w * self.by_slot[slot] for slot, w in slots.items()), np.zeros_like(own))
-                # Not less than in all slots together: a share that is small in a slot still comes in bursts.
-                inflation = np.maximum(of_slots / (own * sum(slots.values())), self.inflation)
+                # Not less than of any score in all slots together: a share that is small in a slot comes in bursts as long as those of the level.
+                inflation = np.maximum(of_slots / (own * sum(slots.values())), self.inflation.max())
             n = n * m / (n + m)
         steps = self.slopes * (self.scores @ shares)[:, np.newaxis]
         steps -= self.cumulants

@@ -345,10 +345,16 @@ def test_the_e_detector_heeds_the_season(window):
     assert last.n_reference == profile.n_rows
 
 
-def test_what_is_new_in_a_window_is_compared_with_its_own_slots():
-    # windows of six hours every three hours: the e-detector takes in the last three hours, and must not expect the six
-    rng = np.random.default_rng(16)
-    watched = monitor(window="{size: 6h, every: 3h}", checks="[{statistic: e_detector, tolerance: 0.01}]")
+@pytest.mark.parametrize("window", ["{size: 1h}", "{size: 6h, every: 3h}"])
+def test_the_e_detector_expects_what_the_slots_of_the_newest_events_have(window):
+    # windows of six hours every three hours: it takes in the last three, and must not expect the six
+    rng, checks = np.random.default_rng(16), "[{statistic: e_detector, tolerance: 0.01}]"
+    watched = monitor(window=window, checks=checks)
     profile = reference(watched, traffic(rng, range(24 * 20)))
-    results = run(watched, profile, traffic(rng, range(480, 504)))
-    assert {r.verdict for r in by_hour(results, column="x")} == {Verdict.STABLE}
+    live = traffic(rng, range(480, 480 + 24 * 8))
+    seasonal = run(watched, profile, live)
+    assert Verdict.DRIFT not in {r.verdict for r in seasonal}
+    assert by_hour(seasonal, column="x")[-2].verdict is Verdict.STABLE
+    if window == "{size: 1h}":
+        whole = run(monitor(season="", window=window, checks=checks), profile, live)
+        assert Verdict.DRIFT in {r.verdict for r in whole}

@@ -155,6 +155,13 @@ def test_unseen_categories_are_mixed_by_name():
     assert column.n == effective_rows([100, 400], [10, 10]) == 320
     assert column.cell_counts().tolist() == [120, 200]
     assert (column.unseen.counts, column.unseen.n, column.unseen.error) == ({"u": 80, "v": 120}, 200, 0)
+    # of 64 names, each met twice, 32 places keep none: what is lost is mixed too, rounded up
+    count_rows(b, RowBatch({"s": [f"n{i}" for i in range(64)] * 2}, 128))
+    lost = b.columns["s"].unseen.error
+    assert lost > 0
+    column = mixture([a, b], [10, 10]).columns["s"]
+    exact = Fraction(lost, 528) / (Fraction(50, 100) + Fraction(428, 528)) * column.unseen.n
+    assert exact <= column.unseen.error <= exact + 1
 
 
 def test_values_far_from_the_center_are_mixed_without_overflow():

@@ -96,6 +96,18 @@ def test_independent_rows_have_the_covariance_of_a_multinomial_in_every_slot(slo
     assert profile.seasonal_long_run["x"].long_run.mean.ratio == pytest.approx(1, abs=0.15)
 
 
+def test_the_mean_of_a_window_varies_by_the_variance_within_slots():
+    rng, slots = np.random.default_rng(11), [0, 6, 12, 18]
+    profile = build(day_and_night(rng, 0.5, 24 * 60, 100))
+    known = dependence_in(profile, slots, [3, 1, 1, 1])
+    parts = [s.columns["x"] for s in profile.slots.summaries("", slots)]
+    within = np.average([part.variance() for part in parts], weights=[3, 1, 1, 1])
+    mixed = mixture(profile.slots.summaries("", slots), [3, 1, 1, 1]).columns["x"]
+    # of an autoregression with 0.5 the variance of the mean is three times that of independent draws
+    assert known.mean.ratio * mixed.variance() == pytest.approx(3 * within, rel=0.1)
+    assert mixed.variance() > 1.5 * within
+
+
 @pytest.mark.parametrize("slot", [0, 6, 13])
 @pytest.mark.parametrize("rho", [0.5, 0.9])
 def test_a_slot_has_the_covariance_of_rows_that_are_always_like_it(slot, rho):
