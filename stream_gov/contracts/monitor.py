@@ -258,6 +258,7 @@ _SEGMENTS_SCHEMA = {
 def _default_checks() -> tuple[Check, ...]:
     return (
         Check(statistic="psi", tolerance=0.1),
+        Check(statistic="mann_whitney", tolerance=0.1),
         Check(statistic="e_detector", tolerance=0.1),
         Check(statistic="missing_share", tolerance=0.02),
         Check(statistic="type_error_share", tolerance=0.001),
