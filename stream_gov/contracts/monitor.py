@@ -265,6 +265,7 @@ def _or_a_coarser_season(season: str | None) -> str:
 def _default_checks() -> tuple[Check, ...]:
     return (
         Check(statistic="psi", tolerance=0.1),
+        Check(statistic="mann_whitney", tolerance=0.1),
         Check(statistic="e_detector", tolerance=0.1),
         Check(statistic="missing_share", tolerance=0.02),
         Check(statistic="type_error_share", tolerance=0.001),

@@ -275,7 +275,7 @@ def _tilted(shares: _Array, scores: _Array, mean: float) -> _Array:
         t = t - error / variance if variance > 0 else math.nan
         if not low < t < high:
             t = (low + high) / 2 if high - low < math.inf else (2 * low + 1 if error < 0 else 2 * high - 1)
-    exponents = t * scores
-    weights = shares * np.exp(exponents - exponents[shares > 0].max())
+    exponents = np.where(shares > 0, t * scores, -math.inf)
+    weights = shares * np.exp(exponents - exponents.max())
     result: _Array = weights / weights.sum()
     return result

@@ -75,6 +75,7 @@ def test_smallest_monitor_has_the_defaults():
     assert (monitor.calibration, monitor.budget.false_alarms, monitor.budget.per) == ("long_run", 1, 30 * DAY_MS)
     assert [(c.statistic, c.rule, c.tolerance) for c in monitor.checks] == [
         ("psi", "calibrated", 0.1),
+        ("mann_whitney", "calibrated", 0.1),
         ("e_detector", "sequential", 0.1),
         ("missing_share", "calibrated", 0.02),
         ("type_error_share", "calibrated", 0.001),

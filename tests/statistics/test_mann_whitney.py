@@ -217,6 +217,15 @@ def test_ten_times_the_covariance_is_a_tenth_of_the_events(tolerance):
     assert found == pytest.approx(mann_whitney_p_value(e / 10, o / 10, tolerance=tolerance), rel=0.05)
 
 
+def test_a_reference_that_is_nearly_one_value_is_compared_without_overflow():
+    # the first weeks of the electricity example: a column that stood still in its reference moves
+    known = known_of([0.0, 17_424 / 17_520, 0.0, 96 / 17_520, 0.0], 20.0, n_blocks=350)
+    p_value = long_run_mann_whitney_p_value(
+        [0, 17_424, 0, 96, 0], [213, 2, 64, 0, 57], np.arange(5), known, tolerance=0.1
+    )
+    assert 0 <= p_value <= 1
+
+
 def test_few_blocks_make_a_test_more_careful():
     p_values = [
         long_run_mann_whitney_p_value([1_000] * 20, RISING, CELLS, known_of([0.1] * 10, 1.0, n_blocks=blocks))
