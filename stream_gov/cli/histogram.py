@@ -34,7 +34,7 @@ def curve(values: Sequence[float | None]) -> str:
     Examples
     --------
     >>> curve([-1.0, 0.0, 1.0, None, 1.0]), curve([3.0, 3.0])
-    ('▁▄█ █', '▄▄')
+    ('▁▅█ █', '▄▄')
     """
     known = [value for value in values if value is not None]
     if not known:

@@ -22,7 +22,7 @@ class TrailingConfig(StrictModel):
 
     Examples
     --------
-    >>> week = TrailingConfig(length=7 * 86_400_000)
+    >>> week = TrailingConfig(length="7d")
     >>> week.step_ms(86_400_000) // 3_600_000, week.step_ms(3_600_000) // 3_600_000
     (24, 3)
     """
@@ -41,7 +41,7 @@ class TrailingConfig(StrictModel):
 
         Examples
         --------
-        >>> TrailingConfig(length=7, gap=2).stretch(20, every_ms=1)
+        >>> TrailingConfig(length="7ms", gap="2ms").stretch(20, every_ms=1)
         (11, 18)
         """
         step = self.step_ms(every_ms)
