@@ -29,12 +29,12 @@ from stream_gov.detection.alert_driver import (
     wake_alert,
 )
 from stream_gov.detection.alert_groups import AlertGroups
-from stream_gov.detection.baselines import Choice, choose_baseline
 from stream_gov.detection.catalog import Catalog
+from stream_gov.detection.comparison import choose_comparison, expect_of_newest, profile_to_compare
 from stream_gov.detection.due_windows import MAX_EMPTY_WINDOWS, due_windows
 from stream_gov.detection.judge import Window, judge_window, levels_for
 from stream_gov.detection.levels import Levels
-from stream_gov.detection.sequential import E_DETECTOR, EDetectorPlans, SequentialState, advance_evidence
+from stream_gov.detection.sequential import EDetectorPlans, SequentialState, advance_evidence
 from stream_gov.detection.state import (
     ModelState,
     PaneKey,
@@ -45,7 +45,6 @@ from stream_gov.detection.state import (
     table_key,
 )
 from stream_gov.detection.trailing_choice import (
-    choose_trailing,
     forget_trail,
     keep_in_trail,
     resume_trail,
@@ -360,7 +359,7 @@ class Detector:
         """Judge a window for the first time, or once more after late events."""
         start = end - monitor.window.size
         inside = {k: p for k, p in series.panes.items() if start <= k[0] and k[0] + k[1] <= end}
-        profile_id = self._profile_to_compare(inside)
+        profile_id = profile_to_compare(inside)
         chosen = {k: p for k, p in inside.items() if k[2] == profile_id}
         events = sum(p.n_events for p in chosen.values())
         said = series.reported.get(end)
@@ -380,7 +379,7 @@ class Detector:
             maintenance=monitor.in_maintenance(start, end),
         )
         profile, why_not = self._profile(monitor, profile_id)
-        compared = None if profile is None else self._compared(monitor, key, series, start, chosen, profile)
+        compared = None if profile is None else choose_comparison(monitor, profile, key[2], series, start, chosen)
         newest = summary = None
         if profile is not None and compared is not None and events:
             fresh = [k for k in compared.panes if k[0] >= end - monitor.window.every_ms]
@@ -391,7 +390,7 @@ class Detector:
         if newest is not None and profile is not None:
             levels = self._levels_of(monitor, profile)
             if compared is not None and not compared.why_not:
-                expected, slots = self._expected_of_newest(monitor, profile, key[2], compared, chosen, fresh)
+                expected, slots = expect_of_newest(monitor, profile, key[2], compared, chosen, fresh)
                 self._gather_evidence(monitor, key, series, newest, profile, levels, end, step, expected, slots)
         judged = judge_window(
             monitor,
@@ -421,37 +420,6 @@ class Detector:
         series.closed_until_ms = end if series.closed_until_ms is None else max(end, series.closed_until_ms)
         if events or not series.last_event_end_ms:
             series.last_event_end_ms = max(series.last_event_end_ms, end)
-
-    @staticmethod
-    def _compared(
-        monitor: Monitor,
-        key: SeriesKey,
-        series: Series,
-        start_ms: int,
-        panes: dict[PaneKey, PaneState],
-        profile: ReferenceProfile,
-    ) -> Choice:
-        if monitor.trailing is not None:
-            return choose_trailing(monitor, monitor.trailing, profile, series, start_ms, panes)
-        return choose_baseline(monitor, profile, key[2], {k: p.n_events for k, p in panes.items()})
-
-    @staticmethod
-    def _expected_of_newest(
-        monitor: Monitor,
-        profile: ReferenceProfile,
-        segment: str,
-        compared: Choice,
-        panes: dict[PaneKey, PaneState],
-        newest: list[PaneKey],
-    ) -> tuple[PaneSummary | None, Mapping[int, int]]:
-        """Return what a season lets the e-detector expect of the newest panes of a window, and their events by slot."""
-        if not compared.slots:
-            return None, {}
-        is_all = len(newest) == len(compared.panes)
-        if is_all or not any(check.statistic == E_DETECTOR for check in monitor.checks):
-            return compared.baseline.pane, compared.slots
-        choice = choose_baseline(monitor, profile, segment, {k: panes[k].n_events for k in newest})
-        return choice.baseline.pane if choice.slots else PaneSummary(profile.layout), choice.slots
 
     def _gather_evidence(
         self,
@@ -495,17 +463,6 @@ class Detector:
             known = self._levels[monitor.model] = monitor, profile, levels_for(monitor, profile)
         return known[2]
 
-    def _profile_to_compare(self, panes: dict[PaneKey, PaneState]) -> str:
-        """Return the profile that most of the window's events were counted for; of equals the newest.
-
-        While a profile is replaced, ingest counts on both: the old one holds all events of the windows that span the change, the new
-        one all events of the windows after it.
-        """
-        counts: dict[str, int] = {}
-        for (_, _, profile), pane in panes.items():
-            counts[profile] = counts.get(profile, 0) + pane.n_events
-        return max(counts, key=lambda p: (counts[p], _revision(p)), default="")
-
     def _profile_of_pane(self, profile_id: str) -> ReferenceProfile | None:
         return self._catalog.profile(profile_id) if profile_id else None
 
@@ -523,11 +480,6 @@ class Detector:
         for pane in panes:
             pane.pack_away()
         return total
-
-
-def _revision(profile_id: str) -> int:
-    _, _, revision = profile_id.rpartition("@")
-    return int(revision) if revision.isdigit() else 0
 
 
 def _report_leftovers(series: Series, step: Step) -> None:
