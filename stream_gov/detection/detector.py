@@ -30,7 +30,7 @@ from stream_gov.detection.alert_driver import (
 )
 from stream_gov.detection.alert_groups import AlertGroups
 from stream_gov.detection.catalog import Catalog
-from stream_gov.detection.comparison import choose_comparison, expect_of_newest, profile_to_compare
+from stream_gov.detection.comparison import choose_comparison, expect_of_newest, merge_panes, profile_to_compare
 from stream_gov.detection.due_windows import MAX_EMPTY_WINDOWS, due_windows
 from stream_gov.detection.judge import Window, judge_window, levels_for
 from stream_gov.detection.levels import Levels
@@ -384,8 +384,8 @@ class Detector:
         if profile is not None and compared is not None and events:
             fresh = [k for k in compared.panes if k[0] >= end - monitor.window.every_ms]
             older = [k for k in compared.panes if k[0] < end - monitor.window.every_ms]
-            newest = self._merge([chosen[k] for k in fresh], profile)
-            summary = newest.merge(self._merge([chosen[k] for k in older], profile)) if older else newest
+            newest = merge_panes([chosen[k] for k in fresh], profile)
+            summary = newest.merge(merge_panes([chosen[k] for k in older], profile)) if older else newest
         levels = None
         if newest is not None and profile is not None:
             levels = self._levels_of(monitor, profile)
@@ -473,13 +473,6 @@ class Detector:
             return None, f"the events were counted without a reference: {monitor.reference} was not there"
         profile = self._catalog.profile(profile_id)
         return profile, "" if profile is not None else f"the reference {profile_id} is not there any more"
-
-    @staticmethod
-    def _merge(panes: list[PaneState], profile: ReferenceProfile) -> PaneSummary:
-        total = PaneSummary.merge_all([pane.merged(profile.layout) for pane in panes], profile.layout)
-        for pane in panes:
-            pane.pack_away()
-        return total
 
 
 def _report_leftovers(series: Series, step: Step) -> None:
