@@ -210,6 +210,7 @@ def _p_value(expected: ArrayLike, observed: ArrayLike, tolerance: float, draws: 
     if not 0 <= tolerance <= 0.5:
         msg = f"tolerance is a difference of chances between 0 and 0.5, got {tolerance!r}"
         raise ValueError(msg)
+    tolerance = float(tolerance)  # of numpy it would warn where a step overflows, which ends in a bisection
     e, o = paired_counts(expected, observed)
     m, n = float(e.sum()), float(o.sum())
     if m == 0 or n == 0:
@@ -254,8 +255,9 @@ def _at_edge(
     variance = of_window + of_reference
     if not variance > 0:
         return 0.0
-    # Welch; a sample of one value has no degree of freedom
-    degrees = variance**2 / (of_window**2 / max(n - 1, 1e-9) + of_reference**2 / max(m - 1, 1e-9))
+    # Welch, by the window's part of the variance, since squares of small variances vanish; a sample of one value has no degree of freedom
+    part = of_window / variance
+    degrees = 1 / (part**2 / max(n - 1, 1e-9) + (1 - part) ** 2 / max(m - 1, 1e-9))
     # A fall as surprising as this rise, with the truth at the upper edge: the same normal quantile, and the width of the tolerance.
     width = 2 * tolerance / math.sqrt(draws.inflation * variance)
     fall = float(special.ndtr(special.ndtri(tail) - width)) if tail > 0 else 0.0

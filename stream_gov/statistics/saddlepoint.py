@@ -17,6 +17,8 @@ _Array = NDArray[np.float64]
 _STEPS = 80
 _PRECISION = 1e-7
 """Of the saddlepoint equation, in standard deviations; the tail is off by about as much, relatively."""
+_NO_VARIANCE = 1e-200
+"""Of a mean: less comes only of shares too small to be drawn in any number of events."""
 _NEAR_MEAN = 1e-3
 """Signed root below which a tail is that of the middle: there the correction is a ratio of two vanishing terms."""
 
@@ -59,8 +61,9 @@ def mixture_tail_far_out(value: float, weights: _Array, noncentralities: _Array)
     """
     if value <= 0:
         return 1.0
-    # The equation K'(t) = value has one root below 1 / (2 max(weights)); K' rises from 0 to infinity.
-    most = 0.5 / float(weights.max())
+    # The equation K'(t) = value has one root below 1 / (2 max(weights)); K' rises from 0 to infinity. Where the root is nearer to that than
+    # rounding allows, the tail is 0.
+    most = 0.5 / float(weights.max()) * (1 - 1e-13)
     t, low, high = 0.0, -math.inf, most
     q, slope = np.ones_like(weights), 1.0
     for _ in range(_STEPS):
@@ -153,7 +156,7 @@ def difference_tail(value: float, first: Scores, second: Scores) -> float:
     """
     mean = first.mean - second.mean
     variance = first.variance / first.n + second.variance / second.n
-    if not variance > 0:
+    if not variance > _NO_VARIANCE:
         return 0.0 if value > mean else 1.0
     if value >= float(first.scores.max()) - float(second.scores.min()):
         return _chance_of_the_largest(value, first, second)
