@@ -3,6 +3,15 @@
 from __future__ import annotations
 
 from stream_gov.contracts.alert import Alert, AlertCause, AlertChange, AlertStatus, alert_event_id, alert_id
+from stream_gov.contracts.diagnosis import (
+    CauseKind,
+    ColumnFacts,
+    Histogram,
+    SegmentFinding,
+    ShareChange,
+    Shift,
+    ValueMapping,
+)
 from stream_gov.contracts.durations import Duration, format_duration, parse_duration
 from stream_gov.contracts.errors import (
     ConfigurationError,
@@ -43,13 +52,16 @@ __all__ = [
     "AlertChange",
     "AlertPolicy",
     "AlertStatus",
+    "CauseKind",
     "Check",
+    "ColumnFacts",
     "ColumnSelection",
     "ConfigurationError",
     "DataError",
     "Duration",
     "Event",
     "GroundTruth",
+    "Histogram",
     "IncompatibleSummaryError",
     "Monitor",
     "PaneRecord",
@@ -58,11 +70,15 @@ __all__ = [
     "ReplayRecord",
     "Result",
     "Scalar",
+    "SegmentFinding",
+    "ShareChange",
+    "Shift",
     "StreamGovError",
     "SummaryRecord",
     "UnavailableError",
     "UnreadableProfileError",
     "UnreadableRecordError",
+    "ValueMapping",
     "Verdict",
     "WatermarkRecord",
     "WindowConfig",

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from stream_gov.contracts.diagnosis import Histogram, SegmentFinding, Shift, ValueMapping
 from stream_gov.contracts.result import content_id
 
 __all__ = ["Alert", "AlertCause", "AlertChange", "AlertStatus", "alert_event_id", "alert_id"]
@@ -41,6 +42,22 @@ class AlertCause(msgspec.Struct, frozen=True, kw_only=True):
     n_window: int
     detail: str = ""
     """Further words, such as the names of new columns."""
+    kind: str = ""
+    """What sort of change it is, see `CauseKind`; empty where it was not found out."""
+    description: str = ""
+    """What happened, in words and in the column's own unit."""
+    shift: Shift | None = None
+    """How far the column moved; at its first cause only, for the 100 heaviest columns."""
+    histogram: Histogram | None = None
+    """Before and after; at the column's first cause only, for the 10 heaviest columns."""
+    mapping: ValueMapping | None = None
+    """Where the kind is `unit_change` or `clock_shift`."""
+    carrier: SegmentFinding | None = None
+    """Where the kind is `segment_only`."""
+    since_ms: int | None = None
+    """Start of the first window of the unbroken run in which this check drifts; windows that cannot be judged do not break it."""
+    change_ms: int | None = None
+    """Start of the pane at which the column's distribution changed most, where the change lies inside this window and is beyond chance."""
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,7 +87,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     n_windows: int
     """Windows with drift since it opened."""
     causes: list[AlertCause]
-    """What drifted in this window, heaviest first; empty when resolved."""
+    """What drifted in this window, the causes of one column together, the heaviest column first; empty when resolved."""
     columns: list[str]
     """Every column named since it opened, sorted."""
     message: str
