@@ -35,6 +35,8 @@ class AlertMemory(msgspec.Struct, frozen=True, array_like=True):
     """Stable windows in a row."""
     active: tuple[tuple[str, str], ...] = ()
     """Column and statistic of what drifted last."""
+    runs: tuple[tuple[str, str, int], ...] = ()
+    """Since when each check drifts, see `drift_runs`; kept by the detector, whether an alert is open or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +144,14 @@ def _event(place: _Place, change: AlertChange, before: AlertMemory, causes: list
     )
 
 
+def _by_column(drifting: Sequence[Result]) -> list[Result]:
+    """Order by weight: the heaviest column first, and the results of one column together, heaviest first."""
+    heaviest: dict[str, float] = {}
+    for r in drifting:
+        heaviest[r.column] = max(weight(r), heaviest.get(r.column, 0.0))
+    return sorted(drifting, key=lambda r: (-heaviest[r.column], r.column, -weight(r), r.statistic))
+
+
 def _place_of(results: Sequence[Result]) -> _Place:
     r = results[0]
     return _Place(r.monitor, r.model, r.version, r.segment, r.reference, r.window_start_ms, r.window_end_ms)
@@ -171,9 +181,7 @@ def advance(
     -------
     Where it stands now, and the message to send, if there is one.
     """
-    drifting = sorted(
-        (r for r in results if r.verdict is Verdict.DRIFT), key=lambda r: (-weight(r), r.column, r.statistic)
-    )
+    drifting = _by_column([r for r in results if r.verdict is Verdict.DRIFT])
     place = _place_of(results)
     if drifting:
         active = tuple(sorted((r.column, r.statistic) for r in drifting))

@@ -19,6 +19,9 @@ from stream_gov.contracts import (
 )
 from stream_gov.detection.alert_lifecycle import advance, revise
 from stream_gov.detection.catalog import Catalog
+from stream_gov.detection.drift_runs import continue_runs
+from stream_gov.detection.evidence import Evidence, evidence_of
+from stream_gov.detection.explanation import explain
 from stream_gov.detection.judge import JudgedWindow, Window, judge_window
 from stream_gov.detection.state import (
     ModelState,
@@ -27,11 +30,11 @@ from stream_gov.detection.state import (
     PartitionState,
     Series,
     SeriesKey,
+    merge_panes,
     table_key,
 )
 from stream_gov.detection.windows import first_end_after, last_end_containing, window_ends_containing
 from stream_gov.reference import ReferenceProfile
-from stream_gov.summaries import PaneSummary
 
 __all__ = ["MAX_EMPTY_WINDOWS", "MAX_SERIES_PER_MODEL", "Detector", "Step"]
 
@@ -233,21 +236,24 @@ class Detector:
             return
         of_model = state.series.get(monitor.model, {})
         for key in sorted(k for k, series in of_model.items() if series.wake_ms <= now):
-            if self._close_series(monitor, key, of_model[key], now, step):
+            if self._close_series(monitor, key, of_model, now, step):
                 del of_model[key]
         if not of_model:
             state.series.pop(monitor.model, None)
 
-    def _close_series(self, monitor: Monitor, key: SeriesKey, series: Series, now: int, step: Step) -> bool:
+    def _close_series(
+        self, monitor: Monitor, key: SeriesKey, of_model: dict[SeriesKey, Series], now: int, step: Step
+    ) -> bool:
         """Revise and close what is due; True if the series has nothing left to remember."""
+        series = of_model[key]
         size, every, lateness = monitor.window.size, monitor.window.every_ms, monitor.window.allowed_lateness
         final = now - lateness
         as_kept = series.to_bytes()
         for end in sorted(series.dirty):
-            self._judge(monitor, key, series, end, step)
+            self._judge(monitor, key, of_model, end, step)
         series.dirty.clear()
         for end in self._due(monitor, series, now):
-            self._judge(monitor, key, series, end, step)
+            self._judge(monitor, key, of_model, end, step)
             step.windows_closed[key[0]] = step.windows_closed.get(key[0], 0) + 1
         # Windows between the due ones were empty and beyond the number that a silent series reports.
         if series.closed_until_ms is not None:
@@ -299,8 +305,9 @@ class Detector:
 
     # --- judging -------------------------------------------------------------------------------------------------------------------
 
-    def _judge(self, monitor: Monitor, key: SeriesKey, series: Series, end: int, step: Step) -> None:
+    def _judge(self, monitor: Monitor, key: SeriesKey, of_model: dict[SeriesKey, Series], end: int, step: Step) -> None:
         """Judge a window for the first time, or once more after late events."""
+        series = of_model[key]
         start = end - monitor.window.size
         inside = {k: p for k, p in series.panes.items() if start <= k[0] and k[0] + k[1] <= end}
         profile_id = self._profile_to_compare(inside)
@@ -322,30 +329,38 @@ class Detector:
             rejected=rejected + sum(p.n_rejected for p in inside.values()),
         )
         profile, why_not = self._profile(monitor, profile_id)
-        summary = self._merge(chosen, profile) if profile is not None and events else None
+        summary = merge_panes(chosen, profile.layout) if profile is not None and events else None
         judged = judge_window(monitor, window, summary, profile, why_not=why_not)
         step.results.extend(judged.results)
         series.pending_late = series.pending_rejected = 0
         series.reported[end] = (revision, late, rejected)
         if series.last_events_result is None or end >= series.last_events_result.window_end_ms:
-            self._drive_alert(monitor, series, judged, step, again=revision > 0)
+            evidence = evidence_of(monitor, window, summary, profile, judged.reference, of_model)
+            self._drive_alert(monitor, series, judged, evidence, step, again=revision > 0)
             series.last_events_result = judged.results[0]
         series.closed_until_ms = end if series.closed_until_ms is None else max(end, series.closed_until_ms)
         if events or not series.last_event_end_ms:
             series.last_event_end_ms = max(series.last_event_end_ms, end)
 
     @staticmethod
-    def _drive_alert(monitor: Monitor, series: Series, judged: JudgedWindow, step: Step, *, again: bool) -> None:
+    def _drive_alert(
+        monitor: Monitor, series: Series, judged: JudgedWindow, evidence: Evidence | None, step: Step, *, again: bool
+    ) -> None:
         if again:
-            series.alert, event = revise(
+            memory, event = revise(
                 series.alert_before, series.alert_said, judged.results, monitor.alerts, judged.details
             )
         else:
             series.alert_before, series.alert_said = series.alert, None
-            series.alert, event = advance(series.alert_before, judged.results, monitor.alerts, judged.details)
+            memory, event = advance(series.alert_before, judged.results, monitor.alerts, judged.details)
+        runs = continue_runs(series.alert_before.runs, judged.results)
+        series.alert = msgspec.structs.replace(memory, runs=runs)
         if event is not None:
             series.alert_said = event
-            step.alerts.append(event)
+            # What is remembered is the message without its explanation, which is many times as long and is not needed again. A message that
+            # repeats what was said of an earlier window is not explained by this one.
+            is_of_this_window = event.window_end_ms == judged.results[0].window_end_ms
+            step.alerts.append(explain(event, evidence, runs) if is_of_this_window else event)
 
     def _profile_to_compare(self, panes: dict[PaneKey, PaneState]) -> str:
         """Return the profile that most of the window's events were counted for; of equals the newest.
@@ -368,14 +383,6 @@ class Detector:
             return None, f"the events were counted without a reference: {monitor.reference} was not there"
         profile = self._catalog.profile(profile_id)
         return profile, "" if profile is not None else f"the reference {profile_id} is not there any more"
-
-    @staticmethod
-    def _merge(panes: list[PaneState], profile: ReferenceProfile) -> PaneSummary:
-        total = PaneSummary(profile.layout)
-        for pane in panes:
-            total = total.merge(pane.merged(profile.layout))
-            pane.pack_away()
-        return total
 
 
 def _revision(profile_id: str) -> int:

@@ -22,7 +22,7 @@ from stream_gov.detection.alert_lifecycle import AlertMemory
 from stream_gov.detection.watermarks import SourceWatermarks
 from stream_gov.summaries import PaneLayout, PaneSummary
 
-__all__ = ["ModelState", "PaneKey", "PaneState", "PartitionState", "Series", "SeriesKey", "table_key"]
+__all__ = ["ModelState", "PaneKey", "PaneState", "PartitionState", "Series", "SeriesKey", "merge_panes", "table_key"]
 
 STATE_FORMAT = 1
 
@@ -96,6 +96,15 @@ class PaneState:
         """Read what :meth:`to_bytes` packed, but for the format."""
         n_events, n_rejected, merged_to, parts = state
         return cls(n_events, n_rejected, {(t, p): to for t, p, to in merged_to}, list(parts))
+
+
+def merge_panes(panes: Iterable[PaneState], layout: PaneLayout) -> PaneSummary:
+    """Return the summary of all events of some panes."""
+    total = PaneSummary(layout)
+    for pane in panes:
+        total = total.merge(pane.merged(layout))
+        pane.pack_away()
+    return total
 
 
 @dataclass(slots=True)
