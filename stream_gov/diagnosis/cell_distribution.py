@@ -112,7 +112,7 @@ def interpolated_share_below(summary: NumericSummary, values: NDArray[np.float64
     inner = (edges > summary.minimum) & (edges < summary.maximum)
     knots = np.concatenate(([summary.minimum], edges[inner], [summary.maximum]))
     below = np.concatenate(([0.0], np.cumsum(summary.counts)[:-1][inner] / summary.n_valid, [1.0]))
-    return np.interp(values, knots, below)
+    return np.where(values <= summary.minimum, 0.0, np.interp(values, knots, below))
 
 
 def mean_holds(summary: NumericSummary) -> bool:

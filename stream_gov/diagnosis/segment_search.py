@@ -45,12 +45,13 @@ def find_carrier(
 
     A segment carries the drift if
 
-    - it drifts by the check that found the drift of all events, at the check's level divided by the number of segments searched (Bonferroni). Where
-      the rule is a threshold, and the statistic has a test of no change, that test must reject at 0.001 divided by their number as well;
+    - it drifts by the check that found the drift of all events, at the check's level divided by the number of segments searched (Bonferroni), and
+      no other segment of its definition does. Where the rule is a threshold, and the statistic has a test of no change, that test must reject
+      at 0.001 divided by their number as well;
     - all events but its own (counts are taken away from both sides) are `stable` by the check as it is; and
     - their distance is at most half of the segment's, and within the tolerance, if there is one greater than 0.
 
-    If two segments of one definition do so, none is named. Of several definitions the segment with the fewest events is named: it is the most specific.
+    Of several definitions the segment with the fewest events is named: it is the most specific.
 
     Parameters
     ----------
@@ -76,12 +77,16 @@ def find_carrier(
     if not searched:
         return None
     strict = _at_level(check, level, len(searched))
-    by_definition: dict[tuple[str, ...], list[tuple[SegmentPart, float | None]]] = {}
+    drifting: dict[tuple[str, ...], list[tuple[SegmentPart, float | None]]] = {}
     for part in searched:
         p_value = _drift_of(known, strict, part, min_events, dependence, len(searched))
-        if p_value is not None and _is_calm_without(known, check, reference, window, part, min_events, dependence):
-            by_definition.setdefault(part.definition, []).append((part, p_value.value))
-    single = [found[0] for found in by_definition.values() if len(found) == 1]
+        if p_value is not None:
+            drifting.setdefault(part.definition, []).append((part, p_value.value))
+    single = [
+        found[0]
+        for found in drifting.values()
+        if len(found) == 1 and _is_calm_without(known, check, reference, window, found[0][0], min_events, dependence)
+    ]
     if not single:
         return None
     part, corrected = min(single, key=lambda pair: (pair[0].window.n, pair[0].name))

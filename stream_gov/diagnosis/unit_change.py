@@ -38,7 +38,13 @@ _COARSE_SCALE = math.log(1.15)
 _SCALE_CAP = math.log(2)
 """However large the sampling error."""
 _ALIKE = math.log(1.05)
-"""Two factors as near as this are told apart by the means alone, if at all; farther ones that both fit leave the factor open."""
+"""Of factors as near as this that fit alike, such as 1,000 and 1,024, the first in the table is named; farther ones leave the factor open."""
+_TOLD_APART = 10.83
+"""Difference of two misfits from which the worse one is out of the question: the 99.9 % quantile of chi-squared with one degree."""
+_WITHIN_SAMPLING = 13.82
+"""Misfit that sampling makes, with two degrees."""
+_LEAST_EXCESS = 0.04
+"""Of the kurtosis over 1, which is that of two values: what keeps its sampling error from being 0."""
 _FINE_SCALE = math.log(1.1)
 _FINE_RATIO = 0.02
 """A fine factor is told from others by the ratio of the means."""
@@ -51,8 +57,10 @@ _PRECISE = 0.05
 _PRECISE_SHAPE = 0.02
 _EXTREMES = math.log(1.1)
 _EQUAL = 1e-9
+_PLACES = 16
 _CURVE_LOCATION = 0.25
 _CURVE_SCALE = math.log(1.25)
+_CURVE_LEAST = 0.5
 _CURVE_SHAPE = 0.1
 _CURVE_CONTRAST = 3.0
 """A logarithm is told from a straight line where it changes the spread at least so much."""
@@ -67,7 +75,8 @@ def find_unit_change(reference: NumericSummary, window: NumericSummary) -> Value
 
     A coarse map (a power of ten, 60, 3,600, 86,400, a power of 1,024, or one of these with the sign flipped) must fit the location so
     (or within three sampling errors), the scale within 15 % plus three sampling errors (never worse than twofold), and the shape so,
-    plus its sampling error. If several fit that are not within 5 % of each other, the factor is open and none is named.
+    plus its sampling error. If several fit that are not within 5 % of each other, the best is named only if it is within its sampling error and the
+    others fit worse beyond chance (99.9 % quantiles of chi-squared); else the factor is open.
 
     A fine map (inch to cm, Celsius to Fahrenheit, ...) must fit the scale within 10 % plus three sampling errors; a plain factor the ratio of
     the means within 2 % (or three sampling errors), a formula with an offset the spread by 10 % better than the plain factor that the
@@ -83,7 +92,7 @@ def find_unit_change(reference: NumericSummary, window: NumericSummary) -> Value
     largest value must both fit a power of ten within 10 %.
 
     A curve (a logarithm, or its inverse) is looked for where all values allow it: location within 0.25 and scale within 25 % of the
-    mapped cells, the shape within 0.1 plus sampling error, no value below the least mapped one by more than 0.25, and a spread that changes
+    mapped cells, the shape within 0.1 plus sampling error, no value below the least mapped one by more than 0.5, and a spread that changes
     at least threefold.
 
     Returns
@@ -155,10 +164,8 @@ class _Fit:
     location: float
     scale: float
     moved: float
-
-    @property
-    def distance(self) -> float:
-        return self.location / _LOCATION + self.scale / _COARSE_SCALE
+    misfit: float
+    """Sum of the squares of location and scale, each in its own sampling error."""
 
 
 def _fit_moments(reference: NumericSummary, window: NumericSummary) -> LinearMap | None:
@@ -167,8 +174,9 @@ def _fit_moments(reference: NumericSummary, window: NumericSummary) -> LinearMap
     if not (sd > 0 and window_sd > 0):
         return None
     error = math.sqrt(1 / reference.n_valid + 1 / window.n_valid)
+    relative = math.sqrt(max(kurtosis_bound(reference) - 1, _LEAST_EXCESS) / 4)
     location_error = SAMPLING_ERRORS * error
-    scale_error = min(SAMPLING_ERRORS * error * math.sqrt((kurtosis_bound(reference) - 1) / 4), _SCALE_CAP)
+    scale_error = min(SAMPLING_ERRORS * error * relative, _SCALE_CAP)
     band = sampling_band(reference, window)
     cv = sd / abs(mean) if mean else math.inf
     ratio = window_mean / mean if mean else 0.0
@@ -176,11 +184,14 @@ def _fit_moments(reference: NumericSummary, window: NumericSummary) -> LinearMap
 
     def fit(change: LinearMap) -> _Fit:
         mapped_mean, mapped_sd = change.factor * mean + change.offset, abs(change.factor) * sd
+        location = abs(window_mean - mapped_mean) / mapped_sd
+        scale = abs(math.log(window_sd / mapped_sd))
         return _Fit(
             change,
-            location=abs(window_mean - mapped_mean) / mapped_sd,
-            scale=abs(math.log(window_sd / mapped_sd)),
+            location=location,
+            scale=scale,
             moved=abs(mapped_mean - mean) / max(sd, mapped_sd),
+            misfit=(location / error) ** 2 + (scale / (error * relative)) ** 2,
         )
 
     def fits(f: _Fit) -> bool:
@@ -205,7 +216,7 @@ def _fit_moments(reference: NumericSummary, window: NumericSummary) -> LinearMap
         return shape_distance(reference, window, f.change)
 
     found = [f for f in map(fit, LINEAR_MAPS) if fits(f)]
-    return _one_of(found, mean_error=location_error)
+    return _one_of(found)
 
 
 def _has_crossed_zero(reference: NumericSummary, window: NumericSummary) -> bool:
@@ -220,18 +231,22 @@ def _allowed_location(f: _Fit, cv: float, sampling: float) -> float:
     return allowed
 
 
-def _one_of(found: Sequence[_Fit], *, mean_error: float) -> LinearMap | None:
-    """Choose the map that fits best; the first in the table of those that the means cannot tell apart; None if the factor is open."""
+def _one_of(found: Sequence[_Fit]) -> LinearMap | None:
+    """Choose the map that fits best, the first in the table of those that the data cannot tell apart.
+
+    None if these differ by more than 5 %; or if others differ by more, and the best is not within its sampling error either: then the
+    factor may as well be one between them.
+    """
     if not found:
         return None
-    best = min(found, key=lambda f: f.distance)
-    for f in found:
-        apart = abs(math.log(abs(f.change.factor / best.change.factor)))
-        if f.change.offset == best.change.offset and apart > _ALIKE:
+    best = min(found, key=lambda f: f.misfit)
+    rivals = found if best.misfit > _WITHIN_SAMPLING else [f for f in found if f.misfit - best.misfit < _TOLD_APART]
+    for f in rivals:
+        if f.change.offset != best.change.offset:
             return None
-        if f.change.offset != best.change.offset and f.location <= 2 * max(best.location, mean_error):
+        if abs(math.log(abs(f.change.factor / best.change.factor))) > _ALIKE:
             return None
-    return next(f.change for f in found if f is best or f.location <= mean_error)
+    return next(f.change for f in found if f.misfit - best.misfit < _TOLD_APART)
 
 
 def _fit_extremes(reference: NumericSummary, window: NumericSummary) -> LinearMap | None:
@@ -254,6 +269,8 @@ def _fit_extremes(reference: NumericSummary, window: NumericSummary) -> LinearMa
 def _log_ratio(value: float, expected: float, ends: Sequence[float]) -> float:
     """How far a value is from what it should be, by their ratio; near zero by their distance in units of the whole range."""
     size = max(abs(ends[0]), abs(ends[1]))
+    if size == 0:
+        return math.inf  # zeros have no unit
     if abs(expected) < 1e-3 * size:
         return abs(value - expected) / size
     ratio = value / expected
@@ -269,27 +286,30 @@ def _fit_curve(reference: NumericSummary, window: NumericSummary) -> str:
     if not edges.size or abs(math.log(window_sd / sd)) < math.log(_CURVE_CONTRAST):
         return ""
     band = sampling_band(reference, window)
+    lows, highs = np.concatenate(([-math.inf], edges)), np.concatenate((edges, [math.inf]))
+    places = (np.arange(_PLACES) + 0.5) / _PLACES
+    # Values of a cell are taken for evenly spread, those of the two open ones for ever rarer towards their extreme.
+    spread = np.tile(np.full(_PLACES, 1 / _PLACES), (lows.size, 1))
+    spread[0], spread[-1] = 2 * places / _PLACES, 2 * (1 - places) / _PLACES
+    weights = spread * (reference.counts / reference.n_valid)[:, np.newaxis]
     found: list[tuple[float, Curve]] = []
     for curve in CURVES:
         if not (reference.minimum > curve.least and reference.maximum <= curve.most):
             continue
-        ends = np.clip(
-            np.concatenate(([reference.minimum], edges, [reference.maximum])), reference.minimum, reference.maximum
-        )
-        mapped = curve.apply(ends)
-        middles = (mapped[:-1] + mapped[1:]) / 2
-        shares = reference.counts / reference.n_valid
+        low, high = np.maximum(lows, reference.minimum), np.minimum(highs, reference.maximum)
+        values = curve.apply(low[:, np.newaxis] + np.maximum(high - low, 0.0)[:, np.newaxis] * places)
         with np.errstate(over="ignore", invalid="ignore"):  # an exponential may leave the floats; then it does not fit
-            mean = float(shares @ middles)
-            # within a cell values are taken for evenly spread
-            variance = float(shares @ ((middles - mean) ** 2 + (mapped[1:] - mapped[:-1]) ** 2 / 12))
+            mean = float((weights * values).sum())
+            variance = float((weights * (values - mean) ** 2).sum())
         if not 0 < variance < math.inf:
             continue
         location = abs(window.mean() - mean) / math.sqrt(variance)
         scale = abs(math.log(window_sd / math.sqrt(variance)))
         if location > _CURVE_LOCATION or scale > _CURVE_SCALE:
             continue
-        if window.minimum < mapped[0] - _CURVE_LOCATION * math.sqrt(variance):
+        if window.minimum < float(curve.apply(np.array([reference.minimum]))[0]) - _CURVE_LOCATION * math.sqrt(
+            variance
+        ):
             continue  # values below the least that the curve gives
         if shape_distance(reference, window, curve) > band + _CURVE_SHAPE:
             continue
