@@ -33,6 +33,8 @@ _LEFT_STILL = 0.5
 """Share of that value that may be left in the window."""
 _LOST_SHARE = 0.02
 """Share in the reference from which a category that is gone is worth its name."""
+_MINORITY = 0.5
+"""Share of values beyond the range up to which it is the range that is said to change; with more of them the population moved."""
 _FAR = 0.5
 """How far beyond the reference's range an extreme lies, in lengths of that range."""
 _NAMED = 3
@@ -206,7 +208,7 @@ def range_words(reference: AnyColumnSummary, window: AnyColumnSummary) -> str | 
     """Values where the reference has none rose beyond chance and account for the drift.
 
     Where the reference has a cell for each of its values: values in no such cell. Otherwise: values in an open cell at the end, where the
-    extreme lies beyond the reference's by half of the reference's whole range or more.
+    extreme lies beyond the reference's by half of the reference's whole range or more, if they are no more than half of all values.
     """
     if not (isinstance(reference, NumericSummary) and isinstance(window, NumericSummary)):
         return None
@@ -241,10 +243,10 @@ def _outside(reference: NumericSummary, window: NumericSummary) -> list[tuple[in
         return []
     length = reference.maximum - reference.minimum
     found = []
-    if window.maximum - reference.maximum > _FAR * length:
+    if window.maximum - reference.maximum > _FAR * length and window.counts[-1] <= _MINORITY * window.n_valid:
         words = f"from {number_words(float(edges[-1]))} on, up to {number_words(window.maximum)} (was at most {number_words(reference.maximum)})"
         found.append((int(reference.counts[-1]), int(window.counts[-1]), words))
-    if reference.minimum - window.minimum > _FAR * length:
+    if reference.minimum - window.minimum > _FAR * length and window.counts[0] <= _MINORITY * window.n_valid:
         words = f"below {number_words(float(edges[0]))}, down to {number_words(window.minimum)} (was at least {number_words(reference.minimum)})"
         found.append((int(reference.counts[0]), int(window.counts[0]), words))
     return found

@@ -181,7 +181,7 @@ def test_what_is_not_about_lost_categories_does_not_name_them(why, before, after
     ("before", "after", "said"),
     [
         (NUMBERS, np.append(NUMBERS[:400], np.full(100, -999.0)), "down to -999 (was at least 0.3"),
-        (NUMBERS, np.append(NUMBERS[:400], np.full(400, 1e6)), "of values from"),
+        (NUMBERS, np.append(NUMBERS[:400], np.full(350, 1e6)), "of values from"),
         (
             RATINGS,
             np.append(RATINGS[:400], np.full(100, 9.0)),
@@ -209,6 +209,7 @@ def test_values_where_the_reference_has_none_are_told(before, after, said):
             NUMBERS,
             np.concatenate((NUMBERS[:200], np.full(250, 20.0), np.full(50, -999.0))),
         ),
+        ("all values are far beyond", NUMBERS, NUMBERS[:400] + 1e5),
         ("the ratings moved", RATINGS, [5.0] * 100),
         ("no values", NUMBERS, []),
     ],
