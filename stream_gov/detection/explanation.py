@@ -16,7 +16,6 @@ from stream_gov.diagnosis import (
     change_pane,
     diagnose,
     find_carrier,
-    histogram_of,
     list_words,
     number_words,
 )
@@ -99,7 +98,7 @@ class _Explainer:
             mapping=found.mapping if carrier is None else None,
             carrier=carrier[0] if carrier is not None else None,
             shift=found.shift if is_first else None,
-            histogram=histogram_of(reference, window) if is_first and place < MAX_HISTOGRAMS else None,
+            histogram=found.histogram if is_first and place < MAX_HISTOGRAMS else None,
             change_ms=self._change_time(cause, reference) if is_heavy else None,
         )
 

@@ -6,7 +6,6 @@ from stream_gov.diagnosis.change_point import change_pane
 from stream_gov.diagnosis.diagnosis import Diagnosis, diagnose
 from stream_gov.diagnosis.remainder import remainder
 from stream_gov.diagnosis.segment_search import SegmentPart, find_carrier
-from stream_gov.diagnosis.share_changes import histogram_of
 from stream_gov.diagnosis.wording import list_words, number_words, share_words
 
 __all__ = [
@@ -15,7 +14,6 @@ __all__ = [
     "change_pane",
     "diagnose",
     "find_carrier",
-    "histogram_of",
     "list_words",
     "number_words",
     "remainder",

@@ -6,7 +6,7 @@ import math
 
 from stream_gov.contracts import ColumnFacts, Shift
 from stream_gov.diagnosis.cell_distribution import mean_holds, quantile, spread_holds
-from stream_gov.diagnosis.share_changes import share_changes
+from stream_gov.diagnosis.share_changes import SharedBars
 from stream_gov.summaries import AnyColumnSummary, NumericSummary
 
 __all__ = ["SHARES_KEPT", "facts_of", "shift_of"]
@@ -52,8 +52,8 @@ def _mean(summary: NumericSummary) -> float:
     return min(max(summary.mean(), summary.minimum), summary.maximum)
 
 
-def shift_of(reference: AnyColumnSummary, window: AnyColumnSummary) -> Shift:
-    """Describe both sides and their difference; the summaries are of one layout."""
+def shift_of(reference: AnyColumnSummary, window: AnyColumnSummary, bars: SharedBars) -> Shift:
+    """Describe both sides and their difference; the summaries are of one layout, the bars of both."""
     before, after = facts_of(reference), facts_of(window)
     change = change_sd = None
     if before.mean is not None and after.mean is not None:
@@ -65,7 +65,7 @@ def shift_of(reference: AnyColumnSummary, window: AnyColumnSummary) -> Shift:
         window=after,
         mean_change=change,
         mean_change_sd=change_sd,
-        shares=share_changes(reference, window)[:SHARES_KEPT],
+        shares=bars.changes()[:SHARES_KEPT],
     )
 
 

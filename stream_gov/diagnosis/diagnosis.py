@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from stream_gov.contracts import CauseKind, Shift, ValueMapping
+from stream_gov.contracts import CauseKind, Histogram, Shift, ValueMapping
 from stream_gov.diagnosis.clock_shift import find_clock_shift
 from stream_gov.diagnosis.column_facts import shift_of
-from stream_gov.diagnosis.share_changes import numeric_bars
+from stream_gov.diagnosis.share_changes import SharedBars, shared_bars
 from stream_gov.diagnosis.unit_change import find_unit_change
 from stream_gov.diagnosis.value_rules import (
     constant_words,
@@ -43,6 +43,8 @@ class Diagnosis:
     change: str
     """How far, such as `mean 12.5 -> 25 (+12.5, +1.2 sd)`; empty where the finding says it."""
     shift: Shift
+    histogram: Histogram | None
+    """None where a side has no values."""
     mapping: ValueMapping | None = None
 
     @property
@@ -90,14 +92,24 @@ def diagnose(reference: AnyColumnSummary, window: AnyColumnSummary, *, statistic
     -----
     It never fails for summaries of one layout: of an empty side, or one cell, too, it says what can be said.
     """
-    shift = shift_of(reference, window)
+    bars = shared_bars(reference, window)
+    shift, histogram = shift_of(reference, window, bars), bars.histogram()
     for rule in _RULES_OF.get(statistic, _VALUE_RULES):
         found = rule(reference, window)
         if found is not None:
             change = _change_words(shift) if found.with_change else ""
-            return Diagnosis(kind=found.kind, finding=found.words, change=change, shift=shift, mapping=found.mapping)
-    words = _ROW_WORDS[statistic](shift) if statistic in _ROW_WORDS else population_words(reference, window, shift)
-    return Diagnosis(kind=CauseKind.POPULATION_DRIFT, finding="", change=words, shift=shift)
+            return Diagnosis(
+                kind=found.kind,
+                finding=found.words,
+                change=change,
+                shift=shift,
+                histogram=histogram,
+                mapping=found.mapping,
+            )
+    words = (
+        _ROW_WORDS[statistic](shift) if statistic in _ROW_WORDS else population_words(reference, window, shift, bars)
+    )
+    return Diagnosis(kind=CauseKind.POPULATION_DRIFT, finding="", change=words, shift=shift, histogram=histogram)
 
 
 # --- rules ---------------------------------------------------------------------------------------------------------------------------
@@ -171,7 +183,7 @@ def _change_words(shift: Shift) -> str:
 # --- words for any drift -------------------------------------------------------------------------------------------------------------
 
 
-def population_words(reference: AnyColumnSummary, window: AnyColumnSummary, shift: Shift) -> str:
+def population_words(reference: AnyColumnSummary, window: AnyColumnSummary, shift: Shift, shared: SharedBars) -> str:
     """Say how far a distribution moved by what says most of it.
 
     Of numbers: the share of a single value that moved by 30 points or more; the mean, if it moved by a tenth of the standard deviation or more; the
@@ -181,15 +193,16 @@ def population_words(reference: AnyColumnSummary, window: AnyColumnSummary, shif
     if not (reference.n_valid and window.n_valid):
         return "no values in the window" if reference.n_valid else "no values in the reference"
     before, after = shift.reference, shift.window
-    if not (isinstance(reference, NumericSummary) and isinstance(window, NumericSummary)):
-        quote = category_words if reference.kind == "categorical" else str
+    if not shared.is_numeric:
+        is_flag = reference.kind == "boolean"
+        told = [c for c in shift.shares if c.category == "true"] if is_flag else shift.shares[:_NAMED]
+        names = [c.category if is_flag else category_words(c.category) for c in told]
         moves = [
-            f"{quote(c.category)} {share_words(c.reference)} -> {share_words(c.window)}" for c in shift.shares[:_NAMED]
+            f"{name} {share_words(c.reference)} -> {share_words(c.window)}" for name, c in zip(names, told, strict=True)
         ]
         return ", ".join(moves) or "other categories, no two values alike"
     m, n = reference.n_valid, window.n_valid
-    bars = numeric_bars(reference, window)
-    top = max(bars, key=lambda bar: abs(bar.window / n - bar.reference / m))
+    top = max(shared.bars, key=lambda bar: abs(bar.window / n - bar.reference / m))
     top_words = f"{share_words(top.reference / m)} -> {share_words(top.window / n)} at {top.label}"
     if top.low == top.high and abs(top.window / n - top.reference / m) >= _ATOM_SPEAKS:
         return top_words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -11,7 +12,7 @@ from stream_gov.contracts import Histogram, ShareChange
 from stream_gov.diagnosis.wording import number_words
 from stream_gov.summaries import AnyColumnSummary, BooleanSummary, CategoricalSummary, NumericSummary
 
-__all__ = ["CATEGORY_BARS", "MAX_BARS", "OTHERS", "Bar", "histogram_of", "moved_share", "numeric_bars", "share_changes"]
+__all__ = ["CATEGORY_BARS", "MAX_BARS", "OTHERS", "Bar", "SharedBars", "moved_share", "numeric_bars", "shared_bars"]
 
 MAX_BARS = 20
 """Bars of a numeric histogram."""
@@ -22,7 +23,7 @@ OTHERS = "(others)"
 
 @dataclass(slots=True)
 class Bar:
-    """A stretch of values `[low, high)`, or a single value (`low == high`), and how many of each side it holds."""
+    """A stretch of values `[low, high)`, a single value (`low == high`) or a category, and how many of each side it holds."""
 
     low: float
     high: float
@@ -44,15 +45,25 @@ def numeric_bars(reference: NumericSummary, window: NumericSummary) -> list[Bar]
     ):
         if r or w:
             bars.append(Bar(low, low if math.nextafter(low, math.inf) == high else high, r, w))
-    n_reference, n_window = max(reference.n_valid, 1), max(window.n_valid, 1)
+    m, n = max(reference.n_valid, 1), max(window.n_valid, 1)
+    weights = [bar.reference / m + bar.window / n for bar in bars]
+    pairs = [left + right for left, right in itertools.pairwise(weights)]
     while len(bars) > MAX_BARS:
-        weights = [b.reference / n_reference + b.window / n_window for b in bars]
-        at = min(range(len(bars) - 1), key=lambda i: weights[i] + weights[i + 1])
-        left, right = bars[at], bars.pop(at + 1)
-        high = right.high if right.high > right.low else math.nextafter(right.low, math.inf)
-        bars[at] = Bar(left.low, high, left.reference + right.reference, left.window + right.window)
+        at = pairs.index(min(pairs))
+        bars[at : at + 2] = [_joined(bars[at], bars[at + 1])]
+        weights[at : at + 2] = [pairs[at]]
+        del pairs[at]
+        if at < len(pairs):
+            pairs[at] = weights[at] + weights[at + 1]
+        if at > 0:
+            pairs[at - 1] = weights[at - 1] + weights[at]
     _label(bars)
     return bars
+
+
+def _joined(left: Bar, right: Bar) -> Bar:
+    high = right.high if right.high > right.low else math.nextafter(right.low, math.inf)
+    return Bar(left.low, high, left.reference + right.reference, left.window + right.window)
 
 
 def _label(bars: list[Bar]) -> None:
@@ -70,77 +81,72 @@ def _label(bars: list[Bar]) -> None:
             bar.label = f"from {low}" if math.isinf(bar.high) else f"{low} to {high}"
 
 
-def _category_counts(reference: CategoricalSummary, window: CategoricalSummary) -> dict[str, tuple[int, int]]:
-    counts = {
-        name: (r, w)
-        for name, r, w in zip(
-            reference.layout.categories, reference.counts.tolist(), window.counts.tolist(), strict=True
+@dataclass(frozen=True, slots=True)
+class SharedBars:
+    """Both sides of a column in the same bars."""
+
+    bars: list[Bar]
+    """Of numbers in the order of the values, at most 20; of other columns one for each value that has a name."""
+    n_reference: int
+    n_window: int
+    is_numeric: bool
+
+    def changes(self) -> list[ShareChange]:
+        """Give the shares on both sides, the largest move first; where a side has no values its shares are 0."""
+        m, n = max(self.n_reference, 1), max(self.n_window, 1)
+        changes = [ShareChange(category=b.label, reference=b.reference / m, window=b.window / n) for b in self.bars]
+        return sorted(changes, key=lambda c: (-abs(c.window - c.reference), c.category))
+
+    def histogram(self) -> Histogram | None:
+        """Give both histograms; None where a side has no values.
+
+        Numbers: every bar. Categories: the 12 that moved most, largest move first, then all others together. Flags: false and true.
+        """
+        m, n = self.n_reference, self.n_window
+        if not (m and n):
+            return None
+        bars = self.bars
+        if not self.is_numeric:
+            bars = sorted(bars, key=lambda b: (-abs(b.window / n - b.reference / m), b.label))[:CATEGORY_BARS]
+            rest = Bar(0.0, 0.0, m - sum(b.reference for b in bars), n - sum(b.window for b in bars), OTHERS)
+            bars = [*bars, rest] if rest.reference or rest.window else bars
+        return Histogram(
+            labels=[b.label for b in bars],
+            low=[_end(b.low) for b in bars] if self.is_numeric else [],
+            high=[_end(b.high) for b in bars] if self.is_numeric else [],
+            reference=[b.reference / m for b in bars],
+            window=[b.window / n for b in bars],
         )
-        if r or w
-    }
-    for name in reference.unseen.counts.keys() | window.unseen.counts.keys():
-        counts[name] = (reference.unseen.counts.get(name, 0), window.unseen.counts.get(name, 0))
-    return counts
 
 
-def share_changes(reference: AnyColumnSummary, window: AnyColumnSummary) -> list[ShareChange]:
-    """Shares on both sides, the largest move first: of the categories, of true, or of the bars of a numeric column.
+def shared_bars(reference: AnyColumnSummary, window: AnyColumnSummary) -> SharedBars:
+    """Count both sides of a column in the same bars.
 
     Categories that the reference does not know are among them, as far as the heavy hitters kept their names: their counts may then be
-    too small, by at most `1/33` of all unseen values. A side without values has shares of 0.
+    too small, by at most `1/33` of all unseen values.
     """
-    match reference, window:
-        case NumericSummary(), NumericSummary():
-            counts = [(b.label, b.reference, b.window) for b in numeric_bars(reference, window)]
-        case CategoricalSummary(), CategoricalSummary():
-            counts = [(name, r, w) for name, (r, w) in _category_counts(reference, window).items()]
-        case BooleanSummary(), BooleanSummary():
-            counts = [("true", reference.n_true, window.n_true)]
-        case _:
-            msg = f"a {reference.kind} and a {window.kind} column cannot be compared; give two summaries of one layout"
-            raise TypeError(msg)
-    m, n = max(reference.n_valid, 1), max(window.n_valid, 1)
-    changes = [ShareChange(category=name, reference=r / m, window=w / n) for name, r, w in counts]
-    return sorted(changes, key=lambda c: (-abs(c.window - c.reference), c.category))
-
-
-def histogram_of(reference: AnyColumnSummary, window: AnyColumnSummary) -> Histogram | None:
-    """Give both histograms in the same bars; None where a side has no values.
-
-    Numbers: at most 20 bars in order. Categories: the 12 that moved most, largest move first, then all others together.
-    """
-    m, n = reference.n_valid, window.n_valid
-    if not (m and n):
-        return None
     match reference, window:
         case NumericSummary(), NumericSummary():
             bars = numeric_bars(reference, window)
-            return Histogram(
-                labels=[b.label for b in bars],
-                low=[_end(b.low) for b in bars],
-                high=[_end(b.high) for b in bars],
-                reference=[b.reference / m for b in bars],
-                window=[b.window / n for b in bars],
-            )
         case CategoricalSummary(), CategoricalSummary():
-            counts = _category_counts(reference, window)
-            named = [c.category for c in share_changes(reference, window)[:CATEGORY_BARS]]
-            shown = [(name, *counts[name]) for name in named]
-            rest = (m - sum(r for _, r, _ in shown), n - sum(w for _, _, w in shown))
-            if any(rest):
-                shown.append((OTHERS, *rest))
+            bars = _category_bars(reference, window)
         case BooleanSummary(), BooleanSummary():
-            shown = [("false", reference.n_false, window.n_false), ("true", reference.n_true, window.n_true)]
+            bars = [
+                Bar(0.0, 0.0, reference.n_true, window.n_true, "true"),
+                Bar(0.0, 0.0, reference.n_false, window.n_false, "false"),
+            ]
         case _:
             msg = f"a {reference.kind} and a {window.kind} column cannot be compared; give two summaries of one layout"
             raise TypeError(msg)
-    return Histogram(
-        labels=[name for name, _, _ in shown],
-        low=[],
-        high=[],
-        reference=[r / m for _, r, _ in shown],
-        window=[w / n for _, _, w in shown],
-    )
+    return SharedBars(bars, reference.n_valid, window.n_valid, reference.kind == "numeric")
+
+
+def _category_bars(reference: CategoricalSummary, window: CategoricalSummary) -> list[Bar]:
+    known = zip(reference.layout.categories, reference.counts.tolist(), window.counts.tolist(), strict=True)
+    bars = [Bar(0.0, 0.0, r, w, name) for name, r, w in known if r or w]
+    before, after = reference.unseen.counts, window.unseen.counts
+    new = (before.keys() | after.keys()) - reference.layout.index.keys()
+    return [*bars, *(Bar(0.0, 0.0, before.get(name, 0), after.get(name, 0), name) for name in sorted(new))]
 
 
 def moved_share(reference: AnyColumnSummary, window: AnyColumnSummary) -> float:

@@ -11,6 +11,7 @@ With `m` and `n` values, standard deviation `sd` of the reference, and the map `
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ from stream_gov.diagnosis.value_maps import CURVES, LINEAR_MAPS, Curve, LinearMa
 from stream_gov.summaries import NumericSummary
 
 __all__ = ["SAMPLING_ERRORS", "find_unit_change", "sampling_band", "shape_distance"]
+
+_FACTORS = np.array([change.factor for change in LINEAR_MAPS])
+_OFFSETS = np.array([change.offset for change in LINEAR_MAPS])
 
 SAMPLING_ERRORS = 3.0
 """Sampling errors that a fit may be off."""
@@ -215,7 +219,11 @@ def _fit_moments(reference: NumericSummary, window: NumericSummary) -> LinearMap
     def shape(f: _Fit) -> float:
         return shape_distance(reference, window, f.change)
 
-    found = [f for f in map(fit, LINEAR_MAPS) if fits(f)]
+    with np.errstate(over="ignore", divide="ignore"):  # what cannot fit at all is left out at once
+        mapped_sds = np.abs(_FACTORS) * sd
+        near = np.abs(np.log(window_sd / mapped_sds)) <= _SCALE_CAP
+        near &= np.abs(window_mean - (_FACTORS * mean + _OFFSETS)) <= max(_MOST_LOCATION, location_error) * mapped_sds
+    found = [f for f in map(fit, itertools.compress(LINEAR_MAPS, near)) if fits(f)]
     return _one_of(found)
 
 
@@ -271,7 +279,7 @@ def _log_ratio(value: float, expected: float, ends: Sequence[float]) -> float:
     size = max(abs(ends[0]), abs(ends[1]))
     if size == 0:
         return math.inf  # zeros have no unit
-    if abs(expected) < 1e-3 * size:
+    if abs(expected) <= 1e-3 * size:
         return abs(value - expected) / size
     ratio = value / expected
     return abs(math.log(ratio)) if ratio > 0 else math.inf

@@ -16,6 +16,7 @@ from stream_gov.diagnosis.cell_distribution import (
     share_below,
 )
 from stream_gov.diagnosis.column_facts import facts_of, shift_of
+from stream_gov.diagnosis.share_changes import shared_bars
 from tests.diagnosis.columns import reference_of, window_of
 
 RNG = np.random.default_rng(5)
@@ -104,7 +105,8 @@ def test_what_cannot_be_told_is_none():
 def test_the_shift_is_told_in_the_unit_of_the_column_and_in_standard_deviations():
     values = SHAPES["normal"]
     reference = reference_of(values)
-    shift = shift_of(reference, window_of(reference, values + 4))
+    window = window_of(reference, values + 4)
+    shift = shift_of(reference, window, shared_bars(reference, window))
     assert shift.mean_change == pytest.approx(4, abs=1e-3)
     assert shift.mean_change_sd == pytest.approx(4 / values.std(ddof=1), rel=1e-3)
     assert len(shift.shares) == 5
@@ -114,6 +116,7 @@ def test_the_shift_is_told_in_the_unit_of_the_column_and_in_standard_deviations(
 
 def test_a_constant_reference_has_no_unit_of_its_own():
     reference = reference_of(SHAPES["constant"])
-    shift = shift_of(reference, window_of(reference, [8.5] * 10))
+    window = window_of(reference, [8.5] * 10)
+    shift = shift_of(reference, window, shared_bars(reference, window))
     assert (shift.mean_change, shift.mean_change_sd) == (pytest.approx(1, abs=1e-3), None)
     assert not math.isnan(shift.mean_change)

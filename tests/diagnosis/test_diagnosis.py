@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_gov.contracts import CauseKind, Shift
-from stream_gov.diagnosis import diagnose, histogram_of
+from stream_gov.diagnosis import diagnose
 from stream_gov.summaries import BooleanLayout, CategoricalLayout, NumericLayout, empty_summary
 from tests.diagnosis.columns import reference_of, window_of
 
@@ -117,7 +117,7 @@ def held_to_its_word(reference, window, statistic):
     # what goes into a message comes out of it: no number that JSON cannot carry
     sent = msgspec.json.encode(found.shift)
     assert msgspec.json.decode(sent, type=Shift) == found.shift
-    histogram = histogram_of(reference, window)
+    histogram = found.histogram
     assert (histogram is None) == (not (reference.n_valid and window.n_valid))
     if histogram is not None:
         assert math.isclose(sum(histogram.reference), 1)

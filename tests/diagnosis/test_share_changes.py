@@ -12,10 +12,9 @@ from stream_gov.diagnosis.share_changes import (
     CATEGORY_BARS,
     MAX_BARS,
     OTHERS,
-    histogram_of,
     moved_share,
     numeric_bars,
-    share_changes,
+    shared_bars,
 )
 from tests.diagnosis.columns import reference_of, window_of
 
@@ -56,7 +55,7 @@ def test_numeric_bars_hold_every_value_of_both_sides_in_order(name, change):
 @settings(max_examples=100, deadline=None)
 def test_shares_of_a_numeric_histogram_sum_to_one(before, after):
     reference = reference_of(np.array(before))
-    histogram = histogram_of(reference, window_of(reference, after))
+    histogram = shared_bars(reference, window_of(reference, after)).histogram()
     assert histogram is not None
     assert sum(histogram.reference) == pytest.approx(1)
     assert sum(histogram.window) == pytest.approx(1)
@@ -72,7 +71,7 @@ def test_shares_of_a_numeric_histogram_sum_to_one(before, after):
 @settings(max_examples=100, deadline=None)
 def test_shares_of_a_histogram_of_categories_sum_to_one(after):
     reference = reference_of(MANY)
-    histogram = histogram_of(reference, window_of(reference, after))
+    histogram = shared_bars(reference, window_of(reference, after)).histogram()
     assert histogram is not None
     assert sum(histogram.reference) == pytest.approx(1)
     assert sum(histogram.window) == pytest.approx(1)
@@ -85,28 +84,31 @@ def test_the_categories_that_moved_most_are_named_and_the_others_are_one_bar():
     reference = reference_of(MANY)
     after = ["c01"] * 500 + MANY[:500] + ["never seen"] * 250
     window = window_of(reference, after)
-    changes = share_changes(reference, window)
+    changes = shared_bars(reference, window).changes()
     exact = {name: after.count(name) / len(after) - MANY.count(name) / len(MANY) for name in {*MANY, "never seen"}}
     ranked = sorted(exact, key=lambda name: (-abs(exact[name]), name))
     assert [c.category for c in changes] == ranked
     assert all(c.window - c.reference == pytest.approx(exact[c.category]) for c in changes)
-    histogram = histogram_of(reference, window)
+    histogram = shared_bars(reference, window).histogram()
     assert histogram is not None
     assert histogram.labels == [*ranked[:CATEGORY_BARS], OTHERS]
 
 
-def test_a_boolean_column_has_two_bars_and_one_share():
+def test_a_boolean_column_has_two_bars():
     reference = reference_of([True, False, False, False] * 100)
     window = window_of(reference, [True, True, True, False] * 10)
-    histogram = histogram_of(reference, window)
+    histogram = shared_bars(reference, window).histogram()
     assert histogram is not None
     assert (histogram.labels, histogram.reference, histogram.window) == (["false", "true"], [0.75, 0.25], [0.25, 0.75])
-    assert [(c.category, c.reference, c.window) for c in share_changes(reference, window)] == [("true", 0.25, 0.75)]
+    assert [(c.category, c.reference, c.window) for c in shared_bars(reference, window).changes()] == [
+        ("false", 0.75, 0.25),
+        ("true", 0.25, 0.75),
+    ]
 
 
 def test_without_values_on_a_side_there_is_no_histogram():
     reference = reference_of(NUMERIC["normal"])
-    assert histogram_of(reference, window_of(reference, [], n_missing=5)) is None
+    assert shared_bars(reference, window_of(reference, [], n_missing=5)).histogram() is None
     assert math.isnan(moved_share(reference, window_of(reference, [])))
 
 
@@ -117,6 +119,5 @@ def test_the_moved_share_is_the_total_variation_distance():
 
 def test_columns_of_two_kinds_are_refused():
     numeric, categorical = reference_of(NUMERIC["normal"]), reference_of(MANY)
-    for compare in (share_changes, histogram_of):
-        with pytest.raises(TypeError, match="one layout"):
-            compare(numeric, categorical)
+    with pytest.raises(TypeError, match="one layout"):
+        shared_bars(numeric, categorical)
