@@ -35,8 +35,6 @@ class AlertMemory(msgspec.Struct, frozen=True, array_like=True):
     """Stable windows in a row."""
     active: tuple[tuple[str, str], ...] = ()
     """Column and statistic of what drifted last."""
-    runs: tuple[tuple[str, str, int], ...] = ()
-    """Since when each check drifts, see `drift_runs`; kept by the detector, whether an alert is open or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +53,17 @@ class _Place:
 def weight(result: Result) -> float:
     """How far a result is beyond its rule: 1 at the edge, larger beyond; causes are listed by it.
 
-    The value over the threshold or the tolerance; where that is 0 (any distance is too much) or the rule is a p-value, the level over the
+    The distance over the threshold or the tolerance; where that is 0 (any distance is too much) or the rule is a p-value, the level over the
     p-value.
     """
     bound = result.threshold if result.rule == "threshold" else result.tolerance
-    if bound and result.value is not None:
-        return abs(result.value) / bound
+    if result.rule == "sequential" and result.value is not None and result.threshold:
+        # All in units of the tolerance, or of the evidence where any shift is too much.
+        return max(
+            result.distance / bound if bound and result.distance is not None else result.value / result.threshold, 1.0
+        )
+    if bound and result.distance is not None:
+        return result.distance / bound
     if result.p_value is not None and result.level is not None:
         return result.level / max(result.p_value, 1e-300)
     return float("inf")
@@ -104,6 +107,8 @@ def _message(
     value = "undefined" if first.value is None else f"{first.value:.4g}"
     if first.rule == "threshold":
         why = f"{first.statistic} {value} > {first.threshold:.4g}"
+    elif first.rule == "sequential":
+        why = f"a lasting shift beyond {first.tolerance:.4g}, evidence 10^{value} against 10^{first.threshold:.3g}"
     elif first.rule == "p_value":
         why = f"{first.statistic} {value}, p {first.p_value:.2g} < {first.level:.2g}"
     else:
@@ -144,14 +149,6 @@ def _event(place: _Place, change: AlertChange, before: AlertMemory, causes: list
     )
 
 
-def _by_column(drifting: Sequence[Result]) -> list[Result]:
-    """Order by weight: the heaviest column first, and the results of one column together, heaviest first."""
-    heaviest: dict[str, float] = {}
-    for r in drifting:
-        heaviest[r.column] = max(weight(r), heaviest.get(r.column, 0.0))
-    return sorted(drifting, key=lambda r: (-heaviest[r.column], r.column, -weight(r), r.statistic))
-
-
 def _place_of(results: Sequence[Result]) -> _Place:
     r = results[0]
     return _Place(r.monitor, r.model, r.version, r.segment, r.reference, r.window_start_ms, r.window_end_ms)
@@ -181,7 +178,9 @@ def advance(
     -------
     Where it stands now, and the message to send, if there is one.
     """
-    drifting = _by_column([r for r in results if r.verdict is Verdict.DRIFT])
+    drifting = sorted(
+        (r for r in results if r.verdict is Verdict.DRIFT), key=lambda r: (-weight(r), r.column, r.statistic)
+    )
     place = _place_of(results)
     if drifting:
         active = tuple(sorted((r.column, r.statistic) for r in drifting))

@@ -9,8 +9,8 @@ from functools import cached_property
 import msgspec
 
 from stream_gov.contracts import Alert, AlertCause, CauseKind, Check, Monitor, SegmentFinding
-from stream_gov.detection.drift_runs import DriftRuns
 from stream_gov.detection.evidence import Evidence
+from stream_gov.detection.reason_memory import DriftRuns
 from stream_gov.diagnosis import (
     SegmentPart,
     change_pane,
@@ -18,6 +18,7 @@ from stream_gov.diagnosis import (
     find_carrier,
     list_words,
     number_words,
+    time_words,
 )
 from stream_gov.statistics import STATISTICS
 from stream_gov.summaries import AnyColumnSummary, PaneSummary
@@ -45,7 +46,7 @@ def explain(event: Alert, evidence: Evidence | None, runs: DriftRuns) -> Alert:
     Parameters
     ----------
     event
-        A message about the window of the evidence.
+        A message about the window of the evidence. A cause that has a kind already keeps it, and its words.
     evidence
         None where there is none: then only `since_ms` is added.
     runs
@@ -53,17 +54,20 @@ def explain(event: Alert, evidence: Evidence | None, runs: DriftRuns) -> Alert:
 
     Returns
     -------
-    The message, explained. The causes of one column carry its shift and histograms once, at the first of them. Beyond 10 columns there are
-    no histograms, beyond 100 there is no diagnosis. A message without causes stays as it is.
+    The message, explained, the causes of one column together. They carry its shift and histograms once, at the first of them. Beyond 10
+    columns there are no histograms, beyond 100 there is no diagnosis. A message without causes stays as it is.
     """
     if not event.causes:
         return event
     since = {(column, statistic): start for column, statistic, start in runs}
-    causes = [msgspec.structs.replace(c, since_ms=since.get((c.column, c.statistic))) for c in event.causes]
-    if evidence is None:
-        return msgspec.structs.replace(event, causes=causes)
-    explainer = _Explainer(event, evidence)
-    causes = [explainer.explained(cause) for cause in causes]
+    places = {column: place for place, column in enumerate(dict.fromkeys(c.column for c in event.causes))}
+    causes = [
+        msgspec.structs.replace(c, since_ms=since.get((c.column, c.statistic)))
+        for c in sorted(event.causes, key=lambda c: places[c.column])
+    ]
+    if evidence is not None:
+        explainer = _Explainer(event, evidence)
+        causes = [explainer.explained(cause) for cause in causes]
     return msgspec.structs.replace(event, causes=causes, message=_message(event, causes))
 
 
@@ -83,7 +87,7 @@ class _Explainer:
         window = self._evidence.window.columns.get(cause.column)
         is_first = cause.column not in self._places
         place = self._places.setdefault(cause.column, len(self._places))
-        if reference is None or window is None or place >= MAX_COLUMNS_DIAGNOSED:
+        if cause.kind or reference is None or window is None or place >= MAX_COLUMNS_DIAGNOSED:
             return cause
         found = diagnose(reference, window, statistic=cause.statistic)
         is_heavy = place < MAX_COLUMNS_SEARCHED
@@ -91,6 +95,9 @@ class _Explainer:
         kind, description = found.kind, found.description
         if carrier is not None:
             kind, description = CauseKind.SEGMENT_ONLY, f"only in {carrier[0].segment}: {carrier[1]}"
+        if cause.rule == "sequential" and cause.since_ms is not None:
+            # no single window shows it, so what this one shows is not all there is to say
+            description = f"lasting shift since {time_words(cause.since_ms)}, in this window {description}"
         return msgspec.structs.replace(
             cause,
             kind=kind.value,
@@ -107,9 +114,9 @@ class _Explainer:
     def _carrier(
         self, cause: AlertCause, reference: AnyColumnSummary, window: AnyColumnSummary
     ) -> tuple[SegmentFinding, str] | None:
-        check = _check_of(self._evidence.monitor, cause)
-        if check is None or STATISTICS[cause.statistic].scope != "column":
-            return None
+        check, statistic = _check_of(self._evidence.monitor, cause), STATISTICS.get(cause.statistic)
+        if check is None or statistic is None or statistic.scope != "column":
+            return None  # also of what no single window shows, such as the e-detector's shifts
         profile, monitor = self._evidence.profile, self._evidence.monitor
         parts = [
             SegmentPart(name, definition, before.columns[cause.column], inside.columns[cause.column])

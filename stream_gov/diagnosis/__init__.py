@@ -6,7 +6,7 @@ from stream_gov.diagnosis.change_point import change_pane
 from stream_gov.diagnosis.diagnosis import Diagnosis, diagnose
 from stream_gov.diagnosis.remainder import remainder
 from stream_gov.diagnosis.segment_search import SegmentPart, find_carrier
-from stream_gov.diagnosis.wording import list_words, number_words, share_words
+from stream_gov.diagnosis.wording import list_words, number_words, share_words, time_words
 
 __all__ = [
     "Diagnosis",
@@ -18,4 +18,5 @@ __all__ = [
     "number_words",
     "remainder",
     "share_words",
+    "time_words",
 ]

@@ -108,11 +108,15 @@ def share_below(
 
 def interpolated_share_below(summary: NumericSummary, values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share of values below each of `values`, as if those of a cell were evenly spread; within the bounds of :func:`share_below`."""
-    edges = summary.layout.edges
-    inner = (edges > summary.minimum) & (edges < summary.maximum)
-    knots = np.concatenate(([summary.minimum], edges[inner], [summary.maximum]))
-    below = np.concatenate(([0.0], np.cumsum(summary.counts)[:-1][inner] / summary.n_valid, [1.0]))
-    return np.where(values <= summary.minimum, 0.0, np.interp(values, knots, below))
+    edges, n, last = summary.layout.edges, summary.n_valid, summary.maximum
+    cumulative = np.concatenate(([0.0], np.cumsum(summary.counts)[:-1] / n, [1.0]))  # at -inf, at each edge, at inf
+    inner = (edges > summary.minimum) & (edges < last)
+    place = int(np.searchsorted(edges, last, side="left"))
+    is_edge = place < edges.size and edges[place] == last
+    knots = np.concatenate(([summary.minimum], edges[inner], [last]))
+    below = np.concatenate(([0.0], cumulative[1:-1][inner], [cumulative[place + 1] if is_edge else 1.0]))
+    found = np.where(values <= summary.minimum, 0.0, np.interp(values, knots, below))
+    return np.where(values > last, 1.0, found)
 
 
 def mean_holds(summary: NumericSummary) -> bool:

@@ -9,6 +9,7 @@ from stream_gov.contracts import Check, SegmentFinding, Verdict
 from stream_gov.diagnosis.diagnosis import diagnose
 from stream_gov.diagnosis.remainder import remainder
 from stream_gov.statistics import STATISTICS, Statistic, decide
+from stream_gov.statistics.decision import DEFAULT_LEVEL
 from stream_gov.summaries import AnyColumnSummary, Dependence
 
 __all__ = ["SegmentPart", "find_carrier"]
@@ -64,7 +65,7 @@ def find_carrier(
     min_events
         Segments with fewer values on either side are not looked at, and do not count as searched.
     level
-        Level of the check, where it is not the one that the check states.
+        Level of the check, where it states none.
     dependence
         As for :func:`~stream_gov.statistics.decide`.
 
@@ -85,7 +86,8 @@ def find_carrier(
     single = [
         found[0]
         for found in drifting.values()
-        if len(found) == 1 and _is_calm_without(known, check, reference, window, found[0][0], min_events, dependence)
+        if len(found) == 1
+        and _is_calm_without(known, check, level, reference, window, found[0][0], min_events, dependence)
     ]
     if not single:
         return None
@@ -109,7 +111,7 @@ class _PValue:
 def _at_level(check: Check, level: float | None, n_searched: int) -> Check:
     if check.rule == "threshold":
         return check
-    at = (level if level is not None else check.test_level or _NO_CHANGE_LEVEL) / n_searched
+    at = (level or check.stated_level or DEFAULT_LEVEL) / n_searched
     return check.model_copy(update={"level" if check.rule == "calibrated" else "p_value": at})
 
 
@@ -138,6 +140,7 @@ def _drift_of(
 def _is_calm_without(
     statistic: Statistic,
     check: Check,
+    level: float | None,
     reference: AnyColumnSummary,
     window: AnyColumnSummary,
     part: SegmentPart,
@@ -147,7 +150,7 @@ def _is_calm_without(
     rest_before, rest_after = remainder(reference, part.reference), remainder(window, part.window)
     if rest_before is None or rest_after is None:
         return False
-    decision = decide(statistic, rest_before, rest_after, check, min_events, dependence=dependence)
+    decision = decide(statistic, rest_before, rest_after, check, min_events, level=level, dependence=dependence)
     if decision.verdict is not Verdict.STABLE:
         return False
     left = _distance(statistic, rest_before, rest_after)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
-__all__ = ["category_words", "list_words", "number_words", "share_words", "signed_words"]
+__all__ = ["category_words", "list_words", "number_words", "share_words", "signed_words", "time_words"]
 
 _LONGEST_CATEGORY = 40
 _PLAIN_BELOW = 1e15
@@ -75,3 +76,14 @@ def list_words(names: Sequence[str], *, most: int) -> str:
     """
     more = len(names) - most
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def time_words(time_ms: int) -> str:
+    """Write a time in UTC, to the minute.
+
+    Examples
+    --------
+    >>> time_words(1_767_225_600_000)
+    '2026-01-01 00:00Z'
+    """
+    return f"{datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=time_ms):%Y-%m-%d %H:%M}Z"

@@ -10,8 +10,8 @@ import pytest
 
 from stream_gov.contracts import Alert, AlertChange, AlertPolicy, CauseKind, Verdict
 from stream_gov.detection import AlertMemory, advance
-from stream_gov.detection.drift_runs import continue_runs
 from stream_gov.detection.explanation import MAX_COLUMNS_DIAGNOSED, MAX_HISTOGRAMS, explain
+from stream_gov.detection.reasons import continue_runs
 from stream_gov.reference import ProfileBuilder, RowBatch, build_profile
 from stream_gov.testing import Driver
 from tests.detection.broken_streams import HOUR, STREAMS, T0, BrokenStream, alert_of, drive
@@ -104,12 +104,12 @@ def test_columns_that_come_and_go_are_causes_of_the_model():
 
 def test_causes_of_one_column_stand_together_and_the_heaviest_column_first():
     def of(column, statistic, value):
-        return msgspec.structs.replace(result(column, Verdict.DRIFT, value=value), statistic=statistic)
+        return msgspec.structs.replace(result(column, Verdict.DRIFT, value=value), statistic=statistic, distance=value)
 
     results = [of("a", "psi", 0.9), of("b", "psi", 3.0), of("a", "ks", 1.5), of("b", "ks", 0.3), of("c", "psi", 1.2)]
     _, event = advance(AlertMemory(), results, AlertPolicy())
     assert event is not None
-    assert [(c.column, c.statistic) for c in event.causes] == [
+    assert [(c.column, c.statistic) for c in explain(event, None, ()).causes] == [
         ("b", "psi"),
         ("b", "ks"),
         ("a", "ks"),
@@ -264,11 +264,39 @@ def test_a_message_says_since_when_each_cause_drifts_also_after_a_restart():
     assert since == [(1, {"x": 1}), (3, {"x": 1, "color": 3}), (4, {"color": 3})]
 
 
-def test_a_memory_that_an_earlier_version_wrote_is_read():
-    _, event = advance(AlertMemory(), [result("a", Verdict.DRIFT)], AlertPolicy())
-    written = msgspec.msgpack.encode([event, 3, 1, [["a", "psi"]]])
-    read = msgspec.msgpack.decode(written, type=AlertMemory)
-    assert (read.last, read.n_windows, read.stable_run, read.active, read.runs) == (event, 3, 1, (("a", "psi"),), ())
+def test_a_table_that_an_earlier_version_wrote_is_read_and_runs_begin_anew():
+    watched = monitor()
+    driver = Driver(watched, profile_for(watched))
+    rng = np.random.default_rng(1)
+
+    def feed(hour, shift, odd=0):
+        for i in range(120):
+            color = "blue" if odd and i % 2 else ["red", "blue", "red", "red"][i % 4]
+            driver.feed({"x": float(rng.normal(shift, 1)), "color": color}, at=T0 + hour * HOUR + i * 1_000)
+        driver.advance(T0 + (hour + 1) * HOUR)
+
+    feed(0, 3.0)
+    for key in [key for key in driver.table if key.startswith('["reasons"')]:
+        del driver.table[key]
+    driver.restart()
+    feed(1, 3.0, odd=1)
+    opened, updated = driver.alerts()
+    assert {c.column: (c.since_ms - T0) // HOUR for c in updated.causes} == {"x": 1, "color": 1}
+    assert {c.kind for c in updated.causes} == {c.kind for c in opened.causes} == {"population_drift"}
+
+
+def test_reasons_are_forgotten_when_nothing_drifts_any_more():
+    watched = monitor()
+    driver = Driver(watched, profile_for(watched))
+    rng = np.random.default_rng(1)
+    stored = []
+    for hour, shift in enumerate((0.0, 3.0, 0.0, 0.0)):
+        for i in range(120):
+            features = {"x": float(rng.normal(shift, 1)), "color": ["red", "blue", "red", "red"][i % 4]}
+            driver.feed(features, at=T0 + hour * HOUR + i * 1_000)
+        driver.advance(T0 + (hour + 1) * HOUR)
+        stored.append(any(key.startswith('["reasons"') for key in driver.table))
+    assert stored == [False, True, True, False]  # of the newest window it is kept what was before it, for a revision
 
 
 def test_a_message_of_an_earlier_version_is_read():

@@ -84,7 +84,7 @@ def near_misses():
         "delays grow by 50 minutes": (delays, delays[:2_000] + 3_000),
         "delays grow by an hour and spread more": (delays, delays[:2_000] * 1.2 + 3_600 - 24),
         "half of the delays grow by an hour": (delays, delays[:2_000] + 3_600 * (rng.random(2_000) < 0.5)),
-        "23 numbers are no cycle": (hours % 23, (hours[:4_000] % 23 + 2) % 23),
+        "19 numbers are no cycle": (hours % 19, (hours[:4_000] % 19 + 2) % 19),
         "numbers with a gap are no cycle": (hours * 2, (hours[:4_000] + 2) % 24 * 2),
         "values beside the cycle": (hours, np.append((hours[:4_000] + 2) % 24, 99)),
     }
