@@ -29,6 +29,15 @@ def alerts(
     status: Annotated[
         AlertStatus | None, typer.Option("--status", help="Only alerts that stand like this now.", show_default=False)
     ] = None,
+    explain: Annotated[
+        str | None,
+        typer.Option(
+            "--explain",
+            metavar="ID",
+            help="Say of one alert why it is there: what happened to each column, before and after. ID may be its first digits, 6 or more.",
+            show_default=False,
+        ),
+    ] = None,
     bootstrap: Bootstrap = None,
     state_dir: StateDir = None,
 ) -> None:
@@ -37,10 +46,14 @@ def alerts(
     They come from the topic of alerts; where that holds none (the embedded broker forgets when it ends), or no broker is configured
     and none runs, from the store. Windows such as 8+ are those with drift when an open alert last changed; there may be more by now.
     """
+    from stream_gov.cli.alert_explain import print_explanation
     from stream_gov.cli.alert_table import newest_of_each, print_alerts
 
     settings = read_settings(bootstrap=bootstrap, state_dir=state_dir)
     broker = find_broker(settings)
+    if follow and explain is not None:
+        msg = "--explain tells of one alert as it is now, and --follow of what comes; give one of them"
+        raise ConfigurationError(msg)
     if follow:
         if broker is None:
             msg = "--follow needs a broker, and none is configured and none runs; start `stream-gov up`, or give --bootstrap HOST:PORT"
@@ -54,6 +67,9 @@ def alerts(
         if not found:
             with contextlib.suppress(StreamGovError):  # where nothing keeps a store there is none to look into
                 found = list(_from_store(settings, "no alert is on the topic"))
+    if explain is not None:
+        print_explanation(found, explain, as_json=as_json)
+        return
     messages = [m for m in found if model in (None, m.model)]
     chosen = [pair for pair in newest_of_each(messages) if status in (None, pair[1].status)]
     if as_json:

@@ -100,7 +100,11 @@ app.command(
 app.command(
     cls=Command,
     short_help="Show alerts, or follow them.",
-    epilog=examples("stream-gov alerts --status open", "stream-gov alerts --follow --json | jq -r .message"),
+    epilog=examples(
+        "stream-gov alerts --status open",
+        "stream-gov alerts --explain 3f9c1a",
+        "stream-gov alerts --follow --json | jq -r .message",
+    ),
 )(alerts)
 app.command(
     cls=Command,

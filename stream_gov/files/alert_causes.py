@@ -5,9 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from stream_gov.contracts import Alert, AlertCause
+from stream_gov.contracts import Alert, AlertCause, Shift
+from stream_gov.diagnosis import number_words, share_words
 
-__all__ = ["ColumnReason", "column_reasons"]
+__all__ = ["ColumnReason", "column_reasons", "fact_rows"]
+
+_NUMBERS = (
+    ("mean", "mean"),
+    ("standard deviation", "sd"),
+    ("least", "minimum"),
+    ("lower quartile", "lower_quartile"),
+    ("median", "median"),
+    ("upper quartile", "upper_quartile"),
+    ("largest", "maximum"),
+)
+_SHARES = (("missing", "missing_share"), ("wrong type", "type_error_share"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +76,22 @@ def column_reasons(messages: Sequence[Alert]) -> list[ColumnReason]:
 def _says_more(causes: Sequence[AlertCause], known: ColumnReason) -> bool:
     """Tell whether a later message of the same window replaces what was said; one that only repeats kinds and words does not."""
     return any(c.shift is not None for c in causes) or all(c.shift is None for c in known.causes)
+
+
+def fact_rows(shift: Shift) -> list[tuple[str, str, str]]:
+    """Give the numbers of a column before and after, for a table: each with its name, and only those that say something."""
+    before, after = shift.reference, shift.window
+    rows = [("values", f"{before.n_valid:,}", f"{after.n_valid:,}")]
+    for label, field in _NUMBERS:
+        one, other = getattr(before, field), getattr(after, field)
+        if one is not None or other is not None:
+            rows.append((label, _number(one), _number(other)))
+    for label, field in _SHARES:
+        one, other = getattr(before, field), getattr(after, field)
+        if one or other:
+            rows.append((label, share_words(one), share_words(other)))
+    return rows
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else number_words(value)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from stream_gov.contracts import ColumnFacts, Histogram, Shift
+from stream_gov.contracts import Histogram, Shift
 from stream_gov.diagnosis import number_words, share_words
-from stream_gov.files.alert_causes import ColumnReason
+from stream_gov.files.alert_causes import ColumnReason, fact_rows
 from stream_gov.files.time_axis import moment
 
 __all__ = ["reasons_html"]
@@ -16,16 +16,6 @@ _HEIGHT = 84.0
 _SLOT = 20.0
 _LABELS = 5
 """Labels below a histogram of numbers."""
-
-_FACTS = (
-    ("mean", "mean"),
-    ("standard deviation", "sd"),
-    ("least", "minimum"),
-    ("lower quartile", "lower_quartile"),
-    ("median", "median"),
-    ("upper quartile", "upper_quartile"),
-    ("largest", "maximum"),
-)
 
 
 def reasons_html(reasons: Sequence[ColumnReason], *, most: int) -> str:
@@ -64,28 +54,11 @@ def _figure(reason: ColumnReason, *, drawn: bool) -> str:
 
 
 def _facts(shift: Shift) -> str:
-    before, after = shift.reference, shift.window
-    rows = [("values", f"{before.n_valid:,}", f"{after.n_valid:,}")]
-    for label, field in _FACTS:
-        one, other = getattr(before, field), getattr(after, field)
-        if one is not None or other is not None:
-            rows.append((label, _number(one), _number(other)))
-    for label, field in (("missing", "missing_share"), ("wrong type", "type_error_share")):
-        if _share_of(before, field) or _share_of(after, field):
-            rows.append((label, share_words(_share_of(before, field)), share_words(_share_of(after, field))))
-    body = "".join(f"<tr><th scope=row>{label}</th><td>{a}</td><td>{b}</td></tr>" for label, a, b in rows)
+    body = "".join(f"<tr><th scope=row>{label}</th><td>{a}</td><td>{b}</td></tr>" for label, a, b in fact_rows(shift))
     return (
         f"<table class=facts><thead><tr><td></td><th scope=col>before</th><th scope=col>after</th></tr></thead>"
         f"<tbody>{body}</tbody></table>"
     )
-
-
-def _share_of(facts: ColumnFacts, field: str) -> float:
-    return float(getattr(facts, field) or 0.0)
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else number_words(value)
 
 
 def _histogram(histogram: Histogram | None, column: str) -> str:
