@@ -79,23 +79,26 @@ class _Explainer:
         self._evidence = evidence
         self._places: dict[str, int] = {}
         """By column, in the order in which they come."""
+        self._with_shift: set[str] = set()
+        self._shown_by_window = {c.column for c in event.causes if c.rule != "sequential"}
 
     def explained(self, cause: AlertCause) -> AlertCause:
         if not cause.column:
             return _explained_model_cause(cause)
         reference = self._evidence.reference.columns.get(cause.column)
         window = self._evidence.window.columns.get(cause.column)
-        is_first = cause.column not in self._places
         place = self._places.setdefault(cause.column, len(self._places))
         if cause.kind or reference is None or window is None or place >= MAX_COLUMNS_DIAGNOSED:
             return cause
+        is_first = cause.column not in self._with_shift
+        self._with_shift.add(cause.column)
         found = diagnose(reference, window, statistic=cause.statistic)
         is_heavy = place < MAX_COLUMNS_SEARCHED
         carrier = self._carrier(cause, reference, window) if is_heavy else None
         kind, description = found.kind, found.description
         if carrier is not None:
             kind, description = CauseKind.SEGMENT_ONLY, f"only in {carrier[0].segment}: {carrier[1]}"
-        if cause.rule == "sequential" and cause.since_ms is not None:
+        if cause.rule == "sequential" and cause.since_ms is not None and cause.column not in self._shown_by_window:
             # no single window shows it, so what this one shows is not all there is to say
             description = f"lasting shift since {time_words(cause.since_ms)}, in this window {description}"
         return msgspec.structs.replace(

@@ -125,7 +125,7 @@ def no_longer_constant_words(reference: AnyColumnSummary, window: AnyColumnSumma
         return None
     if share_rise_p_value(n - after, n, m - before, m) >= _FALSE_ALARM:
         return None
-    return f"no longer constant: {value} {share_words(before / m)} -> {share_words(after / n)}"
+    return f"no longer constant at {value} ({share_words(before / m)} -> {share_words(after / n)})"
 
 
 def new_category_words(

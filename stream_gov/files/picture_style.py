@@ -31,7 +31,7 @@ th{text-align:left;font-weight:500}
 .reasons summary{padding:6px 0;color:var(--soft);font-size:12px}
 .key{margin-left:14px}
 .key i{display:inline-block;width:10px;height:10px;margin:0 5px 0 12px;vertical-align:-1px}
-.before{fill:var(--bar);background:var(--bar)}
+.before{fill:var(--bound);background:var(--bound)}
 .after{fill:var(--drift);background:var(--drift)}
 .why{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,520px),1fr));gap:14px 34px;padding:4px 0 8px}
 .why figure{margin:0;min-width:0}

@@ -92,7 +92,8 @@ def _ticks(histogram: Histogram) -> list[tuple[float, str]]:
     n = len(histogram.labels)
     if n <= _LABELS:
         return [((i + 0.5) / n, label) for i, label in enumerate(histogram.labels)]
-    starts = [round(i * n / _LABELS) for i in range(1, _LABELS)]
+    n_shown = min(_LABELS, n // 2)
+    starts = [round(i * n / n_shown) for i in range(1, n_shown)]
     found = []
     for i in starts:
         low, high = histogram.low[i], histogram.high[i]

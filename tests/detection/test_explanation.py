@@ -10,13 +10,18 @@ import pytest
 
 from stream_gov.contracts import Alert, AlertChange, AlertPolicy, CauseKind, Verdict
 from stream_gov.detection import AlertMemory, advance
+from stream_gov.detection.evidence import Evidence
 from stream_gov.detection.explanation import MAX_COLUMNS_DIAGNOSED, MAX_HISTOGRAMS, explain
-from stream_gov.detection.reasons import continue_runs
+from stream_gov.detection.reason_memory import Reason, ReasonMemory
+from stream_gov.detection.reasons import continue_runs, give_reasons
+from stream_gov.detection.state import Series
 from stream_gov.reference import ProfileBuilder, RowBatch, build_profile
+from stream_gov.summaries import PaneLayout, PaneSummary
 from stream_gov.testing import Driver
 from tests.detection.broken_streams import HOUR, STREAMS, T0, BrokenStream, alert_of, drive
 from tests.detection.scenario import monitor, profile_for
 from tests.detection.test_alert_lifecycle import result
+from tests.diagnosis.columns import reference_of, window_of
 
 MODEL_KINDS = {CauseKind.NEW_COLUMN, CauseKind.LOST_COLUMN, CauseKind.MODEL_CHANGE}
 
@@ -207,6 +212,62 @@ def test_without_evidence_only_the_time_is_added():
     explained = explain(event, None, (("a", "psi", 7),))
     assert explained.causes[0].since_ms == 7
     assert (explained.causes[0].kind, explained.message) == ("", event.message)
+
+
+def test_a_cause_that_does_not_drift_in_this_window_keeps_what_was_found_before():
+    stays, drifts = result("a", Verdict.DRIFT), result("b", Verdict.DRIFT)
+    _, event = advance(AlertMemory(), [stays, drifts], AlertPolicy())
+    series = Series()
+    told = (Reason("a", "psi", "unit_change", "unit change x1000"), Reason("c", "psi", "constant", "stuck at 3"))
+    series.reasons = ReasonMemory((("a", "psi", 7),), (), told)
+    now = [result("a", Verdict.INSUFFICIENT), drifts]
+    (said,) = give_reasons(series, now, [event], None, again=False)
+    by_column = {c.column: c for c in said.causes}
+    assert (by_column["a"].kind, by_column["a"].description) == ("unit_change", "unit change x1000")
+    assert (by_column["a"].since_ms, by_column["b"].since_ms) == (7, 0)
+    assert by_column["b"].kind == ""
+    assert [r.column for r in series.reasons.told] == ["a"]  # what the message no longer names is forgotten
+
+
+def test_a_revision_continues_the_runs_from_before_its_window():
+    series = Series()
+    for day, verdict in enumerate(("drift", "drift")):
+        give_reasons(series, [result("a", Verdict(verdict), day=day)], [], None, again=False)
+    assert series.reasons.runs == (("a", "psi", 0),)
+    give_reasons(series, [result("a", Verdict.STABLE, day=1)], [], None, again=True)
+    assert series.reasons.runs == ()
+    give_reasons(series, [result("a", Verdict.DRIFT, day=1)], [], None, again=True)
+    assert series.reasons.runs == (("a", "psi", 0),)
+
+
+def test_a_lasting_shift_that_no_window_shows_is_told_as_one_and_a_shown_one_only_once():
+    lasting = msgspec.structs.replace(
+        result("amount", Verdict.DRIFT), statistic="e_detector", rule="sequential", tolerance=0.1, since_ms=T0
+    )
+    shown = msgspec.structs.replace(result("amount", Verdict.DRIFT), distance=0.5)
+    stream = STREAMS["population_drift"]
+    reference = reference_of(np.array(stream.before(np.random.default_rng(1), 2_000)))
+    window = window_of(reference, stream.after(np.random.default_rng(2), 500))
+    layout = PaneLayout("r@1", {"amount": reference.layout})
+    sides = PaneSummary(layout), PaneSummary(layout)
+    sides[0].columns["amount"], sides[1].columns["amount"] = reference, window
+    watched = monitor()
+    evidence = Evidence(
+        monitor=watched,
+        profile=profile_for(watched),
+        reference=sides[0],
+        window=sides[1],
+        segments=lambda: [],
+        panes=lambda: [],
+    )
+    words = []
+    for results in ([lasting], [lasting, shown]):
+        _, event = advance(AlertMemory(), results, AlertPolicy())
+        words.append(explain(event, evidence, continue_runs((), results)))
+    assert words[0].causes[0].description.startswith("lasting shift since 2026-01-01 00:00Z, in this window mean ")
+    assert words[0].causes[0].since_ms == T0
+    assert {c.description[:5] for c in words[1].causes} == {"mean "}
+    assert words[1].message.count("mean ") == 1
 
 
 # --- since when ----------------------------------------------------------------------------------------------------------------------------

@@ -89,14 +89,14 @@ def test_what_varies_or_is_no_wonder_is_not_called_constant(why, before, after):
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
-        (np.append(np.full(990, 0.25), np.full(10, 0.3)), RNG.normal(0.25, 0.1, 100), "0.25 99 % -> 0 %"),
-        (np.full(1_000, 0.25), RNG.normal(0.25, 0.1, 100), "0.25 100 % -> 0 %"),
-        (["a"] * 960 + ["b"] * 40, ["a"] * 40 + ["b"] * 60, "'a' 96 % -> 40 %"),
-        ([False] * 990 + [True] * 10, [True] * 60 + [False] * 40, "false 99 % -> 40 %"),
+        (np.append(np.full(990, 0.25), np.full(10, 0.3)), RNG.normal(0.25, 0.1, 100), "0.25 (99 % -> 0 %)"),
+        (np.full(1_000, 0.25), RNG.normal(0.25, 0.1, 100), "0.25 (100 % -> 0 %)"),
+        (["a"] * 960 + ["b"] * 40, ["a"] * 40 + ["b"] * 60, "'a' (96 % -> 40 %)"),
+        ([False] * 990 + [True] * 10, [True] * 60 + [False] * 40, "false (99 % -> 40 %)"),
     ],
 )
 def test_a_column_that_stood_still_and_moves_is_told(before, after, said):
-    assert words(no_longer_constant_words, before, after) == f"no longer constant: {said}"
+    assert words(no_longer_constant_words, before, after) == f"no longer constant at {said}"
 
 
 @pytest.mark.parametrize(
