@@ -92,7 +92,7 @@ def share_below(
 
     Returns
     -------
-    Lower and upper bound, shape `(k,)` each. They are equal at the edges of the cells and outside the range of the values.
+    Lower and upper bound, shape `(k,)` each. Without slack they are equal at the edges of the cells; beyond the range of the values they always are.
     """
     edges, n = summary.layout.edges, summary.n_valid
     below = np.concatenate(([0.0], np.cumsum(summary.counts)[:-1], [float(n)])) / n  # at -inf, at each edge, at inf

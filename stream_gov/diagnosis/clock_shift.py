@@ -164,7 +164,7 @@ class _Turn:
         ends = np.where(wrapped, at - turn, start + at)
         start_low, start_high = share_below(reference, start)
         end_low, end_high = share_below(reference, ends)
-        low, high = share_below(window, at)
+        low, high = share_below(window, at, slack=0.0)
         one = np.where(wrapped, 1.0, 0.0)
         apart = np.maximum(low - (one + end_high - start_low), (one + end_low - start_high) - high)
         expected = one + interpolated_share_below(reference, ends) - interpolated_share_below(reference, start)

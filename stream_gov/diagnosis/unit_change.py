@@ -145,8 +145,14 @@ def shape_distance(reference: NumericSummary, window: NumericSummary, change: Li
     back = np.isfinite(origins)
     there = np.isfinite(images)
     return max(
-        _outside(share_below(window, edges[back]), _mapped(share_below(reference, origins[back]), change.increasing)),
-        _outside(_mapped(share_below(reference, edges[there]), change.increasing), share_below(window, images[there])),
+        _outside(
+            share_below(window, edges[back], slack=0.0),
+            _mapped(share_below(reference, origins[back]), change.increasing),
+        ),
+        _outside(
+            _mapped(share_below(reference, edges[there], slack=0.0), change.increasing),
+            share_below(window, images[there]),
+        ),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -459,6 +460,26 @@ def test_the_segment_is_the_same_however_partitions_interleave_and_windows_overl
     one = segmented({"VIC": 4.0}, extra="pane: 30m")
     three = segmented({"VIC": 4.0}, extra="pane: 30m", partitions=3)
     assert [msgspec.json.encode(a) for a in one.alerts()] == [msgspec.json.encode(a) for a in three.alerts()]
+
+
+def test_while_a_reference_is_replaced_segments_are_those_of_the_profile_that_the_window_is_compared_with():
+    driver = segmented({"VIC": 2.5}, hours=1)
+    rng = np.random.default_rng(8)
+    old = driver.catalog.profiles_for("shop")[0]
+    renewed = replace(old, revision=2, layout=replace(old.layout, id="base@2"), segments=old.segments)
+    for i in range(900):
+        region = ["NSW", "VIC", "QLD"][i % 3]
+        if i == 300:
+            driver.put_reference(renewed)
+        x = float(rng.normal(2.5 if region == "VIC" else 0.0, 1))
+        driver.feed({"x": x, "region": region}, at=T0 + HOUR + i * 3_000)
+    driver.finish()
+    alert = alert_of_all(driver)
+    assert alert.reference == "base@1"  # it holds all events of the window
+    (cause,) = alert.causes
+    assert cause.carrier is not None
+    assert (cause.carrier.segment, cause.carrier.n_window) == ("region=VIC", 300)
+    assert cause.shift.window.n_valid == 900
 
 
 def test_late_events_revise_the_explanation_too():

@@ -78,6 +78,19 @@ def test_the_share_below_a_value_lies_within_its_bounds(values, at):
     assert low[0] - 1e-9 <= between <= high[0] + 1e-9
 
 
+@pytest.mark.parametrize("name", SHAPES)
+def test_at_the_edges_of_cells_the_share_below_is_exact(name):
+    values = SHAPES[name]
+    reference = reference_of(values)
+    edges = reference.layout.edges
+    low, high = share_below(reference, edges, slack=0.0)
+    exact = [(values < edge).mean() for edge in edges]
+    assert low.tolist() == high.tolist() == pytest.approx(exact)
+    low, high = share_below(reference, edges)  # a value that may be a rounding off may be in the cell below
+    assert (low <= np.array(exact)).all()
+    assert (high >= np.array(exact)).all()
+
+
 @pytest.mark.parametrize("name", ["normal", "heavy", "few values", "heavy zero"])
 def test_the_kurtosis_bound_is_near_and_rarely_below_the_kurtosis(name):
     values = SHAPES[name]

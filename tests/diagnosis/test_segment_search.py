@@ -167,3 +167,48 @@ def test_the_level_that_judged_is_the_one_that_is_divided():
     assert found is not None
     assert 0.001 < found[0].p_value < 0.4
     assert world.search(parts)[1] is None
+
+
+def flags(share, n):
+    """A column of true and false with just that share."""
+    return [True] * round(share * n) + [False] * (n - round(share * n))
+
+
+def flag_parts(shares):
+    """Segments of a column of flags by name: share of true before and after, and events after."""
+    reference = reference_of(flags(0.5, 1_000))
+    return reference, [
+        SegmentPart(name, ("s",), window_of(reference, flags(before, 4_000)), window_of(reference, flags(after, n)))
+        for name, (before, after, n) in shares.items()
+    ]
+
+
+def merged(parts, side):
+    first, *rest = (getattr(p, side) for p in parts)
+    for other in rest:
+        first = first.merge(other)
+    return first
+
+
+def test_a_rest_that_moved_as_far_and_is_too_small_to_prove_it_makes_no_carrier():
+    check = Check(statistic="psi", p_value=0.001)
+    _, parts = flag_parts({"s=a": (0.5, 0.58, 4_000), "s=b": (0.5, 0.58, 150)})
+    sides = [merged(parts, side) for side in ("reference", "window")]
+    assert find_carrier("psi", check, *sides, parts, min_events=100) is None
+    _, parts = flag_parts({"s=a": (0.5, 0.58, 4_000), "s=b": (0.5, 0.51, 150)})
+    sides = [merged(parts, side) for side in ("reference", "window")]
+    found = find_carrier("psi", check, *sides, parts, min_events=100)
+    assert found is not None
+    assert found[0].segment == "s=a"
+
+
+def test_beyond_a_threshold_a_segment_must_be_beyond_chance_for_so_many_segments():
+    check = Check(statistic="psi", threshold=0.01)
+    calm = {f"s={i}": (0.5, 0.5, 400) for i in range(7)}
+    for after, named in ((0.586, False), (0.62, True)):
+        _, parts = flag_parts({"s=a": (0.5, after, 500), **calm})
+        p_value = STATISTICS["psi"].p_value(parts[0].reference, parts[0].window)
+        assert p_value < 0.001  # alone it is beyond chance
+        assert (p_value < 0.001 / 8) == named
+        sides = [merged(parts, side) for side in ("reference", "window")]
+        assert (find_carrier("psi", check, *sides, parts, min_events=100) is not None) == named
