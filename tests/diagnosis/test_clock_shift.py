@@ -74,6 +74,8 @@ def near_misses():
     hours = rng.choice(24, N_REFERENCE, p=BUSY / BUSY.sum())
     day, delays = seconds_of_day(rng, N_REFERENCE), rng.gamma(2, 60, N_REFERENCE)
     even = rng.choice(24, N_REFERENCE)
+    twice = (rng.normal(6 * 3_600, 3_600, N_REFERENCE) + 43_200 * (rng.random(N_REFERENCE) < 0.5)) % 86_400
+    twice[:2] = 0, 86_399
     return {
         "half of the events are turned": (hours, (hours[:4_000] + 3 * (rng.random(4_000) < 0.5)) % 24),
         "another day with other busy hours": (hours, rng.choice(24, 4_000)),
@@ -81,6 +83,7 @@ def near_misses():
         "every turn of an even cycle looks alike": (even, (even[:4_000] + 3) % 24),
         "the day moves by half an hour": (day, (day[:4_000] + 1_800) % 86_400),
         "the day is busy all the time": (day, rng.uniform(0, 86_400, 4_000)),
+        "the day repeats itself after twelve hours": (twice, (twice[:4_000] + 3 * 3_600) % 86_400),
         "delays grow by 50 minutes": (delays, delays[:2_000] + 3_000),
         "delays grow by an hour and spread more": (delays, delays[:2_000] * 1.2 + 3_600 - 24),
         "half of the delays grow by an hour": (delays, delays[:2_000] + 3_600 * (rng.random(2_000) < 0.5)),

@@ -74,12 +74,13 @@ def test_the_one_segment_that_drifts_is_named(name, check):
 
 def test_the_p_value_is_that_of_the_segment_times_the_number_of_segments():
     world = World(share=0.1)
-    parts = world.parts({"region=B": 0.9})
+    parts = world.parts({"region=B": 0.62})
     _, found = world.search(parts)
     assert found is not None
     b = parts[1]
     alone = psi_p_value(b.reference.cell_counts(), b.window.cell_counts(), tolerance=0.1, ordered=True)
-    assert found[0].p_value == pytest.approx(4 * alone)
+    assert 1e-8 < alone < 2.5e-4
+    assert found[0].p_value == pytest.approx(4 * alone, rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -200,6 +201,15 @@ def test_a_rest_that_moved_as_far_and_is_too_small_to_prove_it_makes_no_carrier(
     found = find_carrier("psi", check, *sides, parts, min_events=100)
     assert found is not None
     assert found[0].segment == "s=a"
+
+
+def test_a_rest_that_is_beyond_the_tolerance_makes_no_carrier_though_it_cannot_prove_it():
+    for after, named in ((0.67, False), (0.6, True)):
+        _, parts = flag_parts({"s=a": (0.5, 0.87, 4_000), "s=b": (0.5, after, 150)})
+        sides = [merged(parts, side) for side in ("reference", "window")]
+        left = STATISTICS["psi"].compute(parts[1].reference, parts[1].window)
+        assert (left <= 0.1) == named
+        assert (find_carrier("psi", PSI, *sides, parts, min_events=100) is not None) == named
 
 
 def test_beyond_a_threshold_a_segment_must_be_beyond_chance_for_so_many_segments():
