@@ -28,7 +28,7 @@ _FALSE_ALARM = 0.001
 _LEFT = 0.2
 """What a turn may leave of the distance."""
 _TOLD = 2.0
-"""How many times as far as the best turn, and as sampling makes on average, the second best must be."""
+"""How many times as far as the best turn, and as sampling and interpolation make on average, the second best must be."""
 _TOLERANCE = 0.02
 """Distance, of Freeman and Tukey or of the distribution functions, that days may differ by."""
 _PRECISION = 0.02
@@ -47,7 +47,7 @@ def find_clock_shift(reference: AnyColumnSummary, window: AnyColumnSummary) -> V
 
     A *time of day* is a numeric column within [0, P), P = 24, 1,440, 86,400 or 86,400,000, that spans at least 0.8 P. The best turn by whole hours is believed if
     the distribution functions are within twice the sampling error (of one in 1,000) plus 0.02, the distance is a fifth of that without the turn
-    at most, and the second best is twice as far, and as far as sampling makes on average (by the root of the mean square, interpolated in the cells).
+    at most, and the second best is twice as far, and twice as far as sampling and interpolation make on average (by the root of the mean square, interpolated in the cells).
 
     Other *times and delays* in seconds or milliseconds moved by `k` hours (1 to 14), earlier or later, if the mean moved by that within three of its sampling
     errors, these are at most 2 % of an hour, the standard deviation is the same within three of its sampling errors and within 5 %,
@@ -139,8 +139,10 @@ def _turn_of_day(reference: NumericSummary, window: NumericSummary) -> ValueMapp
         best, second = sorted(range(24), key=lambda hours: turns[hours].average)[:2]
         least = turns[best].least
         fits = least <= 2 * sampling_band(reference, window) + _TOLERANCE and least <= _LEFT * turns[0].least
-        # the mean square of a difference of distribution functions that sampling makes is a sixth of the sum of 1/m and 1/n
-        noise = math.sqrt((1 / reference.n_valid + 1 / window.n_valid) / 6)
+        # The mean square of a difference of distribution functions that sampling makes is a sixth of the sum of 1/m and 1/n; interpolation in
+        # a cell is off by up to half of its share, evenly.
+        cell = float(reference.counts.max()) / reference.n_valid
+        noise = math.sqrt((1 / reference.n_valid + 1 / window.n_valid) / 6 + cell**2 / 12)
         if best and fits and turns[second].average >= _TOLD * max(turns[best].average, noise):
             hours = _shortest(best, 24)
             return ValueMapping(name=f"time of day in {unit}, {hours:+d} h", offset=hours * period / 24)
