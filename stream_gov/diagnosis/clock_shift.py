@@ -27,7 +27,7 @@ _MOST_HOURS = 14  # the farthest time zone is 14 hours ahead
 _FALSE_ALARM = 0.001
 _LEFT = 0.2
 """What a turn may leave of the distance."""
-_TOLD = 2.0
+_TOLD = 1.5
 """How many times as far as the best turn, and as sampling and interpolation make on average, the second best must be."""
 _TOLERANCE = 0.02
 """Distance, of Freeman and Tukey or of the distribution functions, that days may differ by."""
@@ -47,7 +47,7 @@ def find_clock_shift(reference: AnyColumnSummary, window: AnyColumnSummary) -> V
 
     A *time of day* is a numeric column within [0, P), P = 24, 1,440, 86,400 or 86,400,000, that spans at least 0.8 P. The best turn by whole hours is believed if
     the distribution functions are within twice the sampling error (of one in 1,000) plus 0.02, the distance is a fifth of that without the turn
-    at most, and the second best is twice as far, and twice as far as sampling and interpolation make on average (by the root of the mean square, interpolated in the cells).
+    at most, and the second best is half as far again, and half as far again as sampling and interpolation make on average (by Watson's statistic, interpolated in the cells).
 
     Other *times and delays* in seconds or milliseconds moved by `k` hours (1 to 14), earlier or later, if the mean moved by that within three of its sampling
     errors, these are at most 2 % of an hour, the standard deviation is the same within three of its sampling errors and within 5 %,
@@ -60,6 +60,7 @@ def find_clock_shift(reference: AnyColumnSummary, window: AnyColumnSummary) -> V
     References
     ----------
     Freeman and Tukey (1950), Transformations related to the angular and the square root, Annals of Mathematical Statistics 21.
+    Watson (1961), Goodness-of-fit tests on a circle, Biometrika 48.
     """
     if not (reference.n_valid and window.n_valid):
         return None
@@ -139,10 +140,10 @@ def _turn_of_day(reference: NumericSummary, window: NumericSummary) -> ValueMapp
         best, second = sorted(range(24), key=lambda hours: turns[hours].average)[:2]
         least = turns[best].least
         fits = least <= 2 * sampling_band(reference, window) + _TOLERANCE and least <= _LEFT * turns[0].least
-        # The mean square of a difference of distribution functions that sampling makes is a sixth of the sum of 1/m and 1/n; interpolation in
-        # a cell is off by up to half of its share, evenly.
+        # Watson's statistic of samples of one distribution is a twelfth of the sum of 1/m and 1/n on average, and interpolation in a cell is
+        # off by up to half of its share.
         cell = float(reference.counts.max()) / reference.n_valid
-        noise = math.sqrt((1 / reference.n_valid + 1 / window.n_valid) / 6 + cell**2 / 12)
+        noise = math.sqrt((1 / reference.n_valid + 1 / window.n_valid + cell**2) / 12)
         if best and fits and turns[second].average >= _TOLD * max(turns[best].average, noise):
             hours = _shortest(best, 24)
             return ValueMapping(name=f"time of day in {unit}, {hours:+d} h", offset=hours * period / 24)
@@ -156,7 +157,8 @@ class _Turn:
     least: float
     """Largest difference at an edge, the least that the cells allow."""
     average: float
-    """Root of the mean square of the differences, where the values of a cell are taken for evenly spread."""
+    """Root of Watson's statistic: the standard deviation of the differences, where the values of a cell are taken for evenly spread. Unlike
+    their mean square it does not depend on where the circle is cut."""
 
     @classmethod
     def of(cls, reference: NumericSummary, window: NumericSummary, period: float, turn: float) -> _Turn:
@@ -173,7 +175,7 @@ class _Turn:
         apart = np.maximum(low - (one + end_high - start_low), (one + end_low - start_high) - high)
         expected = one + interpolated_share_below(reference, ends) - interpolated_share_below(reference, start)
         off = interpolated_share_below(window, at) - expected
-        return cls(float(np.maximum(apart, 0.0).max(initial=0.0)), float(np.sqrt((off**2).mean())) if off.size else 0.0)
+        return cls(float(np.maximum(apart, 0.0).max(initial=0.0)), float(off.std()) if off.size else 0.0)
 
 
 # --- times and delays ----------------------------------------------------------------------------------------------------------------
