@@ -72,7 +72,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What the threshold or the tolerance is compared with: the size of the value; of a share with a tolerance, how far it rose over the
     reference's share. Null where the rule is `p_value`, or the value undefined."""
     calibration: str = ""
-    """What the rule `calibrated` rests on: `long_run`, the dependence of events that the reference shows, or `independent`; otherwise empty."""
+    """What the rule `calibrated` rests on: `long_run`, the dependence of events that the reference shows; `assumed`, where it does not show it; or
+    `independent` draws. Otherwise empty."""
     n_reference: int
     """Sample size of the reference that the statistic used."""
     n_window: int

@@ -120,7 +120,7 @@ def judge_window(
                     check,
                     monitor.min_events,
                     level=level,
-                    dependence=profile.long_run.get(column) if monitor.calibration == "long_run" else None,
+                    dependence=profile.dependence.get(column) if monitor.calibration == "long_run" else None,
                 )
                 results.append(_result(monitor, window, reference_id, column, check, decision))
     details: dict[str, str] = {}

@@ -109,7 +109,7 @@ def test_windows_without_drift_raise_no_more_alerts_than_the_budget():
     for seed in range(5):
         rng = np.random.default_rng([3, seed])
         mine = Monitor.from_yaml(
-            f"{{monitor: shop, model: shop, reference: base, window: {{size: 1h}}, min_events: 20, budget: {{false_alarms: 2, per: 30d}}, checks: {checks}}}",
+            f"{{monitor: shop, model: shop, reference: base, window: {{size: 1h}}, min_events: 20, budget: {{false_alarms: 2, per: 30d}}, calibration: independent, checks: {checks}}}",
             source="test",
         )
         profile = profile_for(mine)
