@@ -120,10 +120,10 @@ def interpolated_share_below(summary: NumericSummary, values: NDArray[np.float64
 
 
 def mean_holds(summary: NumericSummary) -> bool:
-    """Tell whether the mean is that of the values: there are some, and none lies so far out that it was clipped."""
+    """Tell whether the mean is that of the values: there are some, none lies so far out that it was clipped, and it is a float."""
     layout = summary.layout
     farthest = max(abs(summary.minimum - layout.center), abs(summary.maximum - layout.center))
-    return summary.n_valid > 0 and farthest < _CLIP_SCALES * layout.scale
+    return summary.n_valid > 0 and farthest < _CLIP_SCALES * layout.scale and math.isfinite(summary.mean())
 
 
 def spread_holds(summary: NumericSummary) -> bool:
@@ -132,13 +132,13 @@ def spread_holds(summary: NumericSummary) -> bool:
         return False
     if summary.minimum == summary.maximum:
         return True
-    return summary.standard_deviation() >= _LEAST_STEPS * _ROUNDING_SCALES * summary.layout.scale
+    return _LEAST_STEPS * _ROUNDING_SCALES * summary.layout.scale <= summary.standard_deviation() < math.inf
 
 
 def kurtosis_bound(summary: NumericSummary) -> float:
     """Upper estimate of the kurtosis (3 for normal values), from cells, moments and extremes.
 
-    Values of the inner cells count at their middle. What they leave of the variance is that of the two open cells, whose values lie no
+    Values of the inner cells count at the middle of what the extremes leave of the cell. What they leave of the variance is that of the two open cells, whose values lie no
     farther out than the extremes: so their fourth moment is at most that rest times the square of the farther extreme.
 
     Returns
@@ -150,7 +150,8 @@ def kurtosis_bound(summary: NumericSummary) -> float:
     if not sd > 0:
         return math.inf
     mean = summary.mean()
-    middles = (edges[:-1] + edges[1:]) / 2
+    inside = np.clip(edges, summary.minimum, summary.maximum)
+    middles = inside[:-1] / 2 + inside[1:] / 2
     z_inner = (middles - mean) / sd
     shares = summary.counts[1:-1] / n if edges.size else np.empty(0)
     inner_second = float((shares * z_inner**2).sum())

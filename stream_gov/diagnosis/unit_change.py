@@ -189,8 +189,8 @@ def _fit_moments(reference: NumericSummary, window: NumericSummary) -> LinearMap
     scale_error = min(SAMPLING_ERRORS * error * relative, _SCALE_CAP)
     band = sampling_band(reference, window)
     cv = sd / abs(mean) if mean else math.inf
-    ratio = window_mean / mean if mean else 0.0
-    plain_factor_off = abs(math.log(window_sd / (ratio * sd))) if ratio > 0 else math.inf
+    expected_sd = window_mean / mean * sd if mean else 0.0  # if the ratio of the means were a plain factor
+    plain_factor_off = abs(math.log(window_sd) - math.log(expected_sd)) if 0 < expected_sd < math.inf else math.inf
 
     def fit(change: LinearMap) -> _Fit:
         mapped_mean, mapped_sd = change.factor * mean + change.offset, abs(change.factor) * sd
@@ -225,7 +225,7 @@ def _fit_moments(reference: NumericSummary, window: NumericSummary) -> LinearMap
     def shape(f: _Fit) -> float:
         return shape_distance(reference, window, f.change)
 
-    with np.errstate(over="ignore", divide="ignore"):  # what cannot fit at all is left out at once
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):  # what cannot fit at all is left out at once
         mapped_sds = np.abs(_FACTORS) * sd
         near = np.abs(np.log(window_sd / mapped_sds)) <= _SCALE_CAP
         near &= np.abs(window_mean - (_FACTORS * mean + _OFFSETS)) <= max(_MOST_LOCATION, location_error) * mapped_sds

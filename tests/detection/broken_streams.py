@@ -89,7 +89,8 @@ def drive(stream: BrokenStream, *, window: str = "{size: 1h}", more: str = "") -
     """A good hour, then one that is broken; `shop` has two further columns that stay as they are."""
     rng = np.random.default_rng(42)
     watched = Monitor.from_yaml(
-        f"monitor: shop\nmodel: shop\nreference: base\nwindow: {window}\ncalibration: independent\n{_CHECKS}{more}{stream.monitor}", source="test"
+        f"monitor: shop\nmodel: shop\nreference: base\nwindow: {window}\ncalibration: independent\n{_CHECKS}{more}{stream.monitor}",
+        source="test",
     )
 
     def rows(make: Make, n: int) -> dict[str, Column]:

@@ -113,7 +113,8 @@ def numeric_layouts(draw):
 def held_to_its_word(reference, window, statistic):
     found = diagnose(reference, window, statistic=statistic)
     assert found.description
-    assert "nan" not in found.description
+    if reference.kind != "categorical":  # a category may have any name
+        assert not re.search(r"\b(nan|inf)\b", found.description)
     # what goes into a message comes out of it: no number that JSON cannot carry
     sent = msgspec.json.encode(found.shift)
     assert msgspec.json.decode(sent, type=Shift) == found.shift
