@@ -91,3 +91,5 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Events of this model and segment that came too late for their own window since the result before this one."""
     rejected: int
     """Events of this model in this window that went to the dead-letter topic (in segment `""` only)."""
+    maintenance: bool = False
+    """The window overlaps a maintenance of the monitor: it neither opens, changes nor ends an alert."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import cached_property
 
 import msgspec
@@ -40,7 +40,9 @@ _NAMED_IN_FULL = 3
 _NAMED = 5
 
 
-def explain(event: Alert, evidence: Evidence | None, runs: DriftRuns) -> Alert:
+def explain(
+    event: Alert, evidence: Evidence | None, runs: DriftRuns, calm: Collection[tuple[str, str]] = frozenset()
+) -> Alert:
     """Add to each cause why it is there, and say so in the message.
 
     Parameters
@@ -51,6 +53,8 @@ def explain(event: Alert, evidence: Evidence | None, runs: DriftRuns) -> Alert:
         None where there is none: then only `since_ms` is added.
     runs
         Since when each check drifts.
+    calm
+        Column and statistic of the causes that are stable in this window, though not over yet.
 
     Returns
     -------
@@ -68,7 +72,7 @@ def explain(event: Alert, evidence: Evidence | None, runs: DriftRuns) -> Alert:
     if evidence is not None:
         explainer = _Explainer(event, evidence)
         causes = [explainer.explained(cause) for cause in causes]
-    return msgspec.structs.replace(event, causes=causes, message=_message(event, causes))
+    return msgspec.structs.replace(event, causes=causes, message=_message(event, causes, calm))
 
 
 class _Explainer:
@@ -184,7 +188,7 @@ def _definition_of(name: str, definitions: Iterable[tuple[str, ...]]) -> tuple[s
 # --- words ---------------------------------------------------------------------------------------------------------------------------
 
 
-def _message(event: Alert, causes: Sequence[AlertCause]) -> str:
+def _message(event: Alert, causes: Sequence[AlertCause], calm: Collection[tuple[str, str]]) -> str:
     """Say of the heaviest columns what happened to them, of the others their names.
 
     Such as `shop: amount: unit change x1000 (mean 12.5 -> 12,500); country: new category 'UK' 12 %; 400 events against 14,941`.
@@ -197,6 +201,9 @@ def _message(event: Alert, causes: Sequence[AlertCause]) -> str:
             of_column.append(cause.description)
     if not any(words.values()):
         return event.message
+    loud = {c.column for c in causes if (c.column, c.statistic) not in calm}
+    for column in words.keys() - loud:
+        words[column].append("stable but not yet over")
     in_full = list(words)[:_NAMED_IN_FULL]
     parts = [f"{column}: {', '.join(words[column])}" if column else ", ".join(words[column]) for column in in_full]
     others = list(words)[_NAMED_IN_FULL:]

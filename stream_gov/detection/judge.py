@@ -31,6 +31,8 @@ class Window:
     events: int
     late: int
     rejected: int
+    maintenance: bool = False
+    """It overlaps a maintenance of the monitor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +172,7 @@ def _events_result(monitor: Monitor, window: Window, reference_id: str, n_refere
         events=window.events,
         late=window.late,
         rejected=window.rejected,
+        maintenance=window.maintenance,
     )
 
 
@@ -206,4 +209,5 @@ def _result(
         events=window.events,
         late=window.late,
         rejected=window.rejected,
+        maintenance=window.maintenance,
     )

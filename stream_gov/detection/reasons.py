@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -12,18 +12,26 @@ from stream_gov.detection.explanation import explain
 from stream_gov.detection.reason_memory import DriftRuns, Reason, ReasonMemory
 from stream_gov.detection.state import Series
 
-__all__ = ["continue_runs", "give_reasons"]
+__all__ = ["continue_runs", "give_reasons", "recall_reasons"]
+
+_Key = tuple[str, str]
 
 
 def give_reasons(
-    series: Series, results: Sequence[Result], said: Sequence[Alert], evidence: Evidence | None, *, again: bool
+    series: Series,
+    results: Sequence[Result],
+    said: Sequence[Alert],
+    evidence: Evidence | None,
+    *,
+    again: bool,
+    maintenance: bool = False,
 ) -> list[Alert]:
     """Add to messages why they are there, and remember it.
 
     Parameters
     ----------
     series
-        That was judged; its `reasons` are changed.
+        That was judged, with its alert as the window leaves it; its `reasons` are changed.
     results
         Of the window.
     said
@@ -32,31 +40,54 @@ def give_reasons(
         What the window's verdicts rest on.
     again
         The window is judged once more, since late events have changed it.
+    maintenance
+        The window overlaps a maintenance: it begins no run of drift and ends none.
 
     Returns
     -------
-    The messages, explained. A cause that does not drift in this window (since the message repeats what was said of an earlier one) gets the
-    kind and the words that were found then.
+    The messages, explained. A cause that does not drift in this window, such as one that is not over yet, keeps the kind and the words that were
+    found when it did.
     """
     before = series.reasons.runs_before if again else series.reasons.runs
-    runs = continue_runs(before, results)
-    drifting = {(r.column, r.statistic) for r in results if r.verdict is Verdict.DRIFT}
+    standing = series.alert.last
+    open_causes = frozenset(_key(c) for c in standing.causes) if standing is not None else frozenset[_Key]()
+    runs = before if maintenance else continue_runs(before, results, open_causes)
+    drifting = {(r.column, r.statistic) for r in results if r.verdict is Verdict.DRIFT and not maintenance}
+    calm = {(r.column, r.statistic) for r in results if r.verdict is Verdict.STABLE}
     told = {reason.key: reason for reason in series.reasons.told}
     explained: list[Alert] = []
     for event in said:
-        causes = [_recalled(cause, told) if _key(cause) not in drifting else cause for cause in event.causes]
-        event = explain(msgspec.structs.replace(event, causes=causes), evidence, runs)
-        told = {_key(c): Reason(c.column, c.statistic, c.kind, c.description) for c in event.causes if c.kind}
+        event = explain(_with_recalled(event, told, drifting), evidence, runs, calm)
+        told = _told(event)
         explained.append(event)
+    if not said and standing is not None and standing.causes and not open_causes <= told.keys():
+        # Nothing is to be said of it now, since it is snoozed; when it is, the reasons must be known.
+        told = _told(explain(_with_recalled(standing, told, drifting), evidence, runs, calm))
     series.reasons = ReasonMemory(runs, before, tuple(told.values()))
     return explained
 
 
-def continue_runs(before: DriftRuns, results: Sequence[Result]) -> DriftRuns:
+def recall_reasons(series: Series, said: Sequence[Alert]) -> list[Alert]:
+    """Add to messages that no window caused, such as the answer to someone's command, what was said of their causes last."""
+    told = {reason.key: reason for reason in series.reasons.told}
+    since = {(column, statistic): start for column, statistic, start in series.reasons.runs}
+    return [
+        msgspec.structs.replace(
+            event,
+            causes=[msgspec.structs.replace(_recalled(c, told), since_ms=since.get(_key(c))) for c in event.causes],
+        )
+        for event in said
+    ]
+
+
+def continue_runs(
+    before: DriftRuns, results: Sequence[Result], open_causes: frozenset[_Key] = frozenset()
+) -> DriftRuns:
     """Take in the next window of a series.
 
-    A window in which a check drifts begins its run or continues it, one in which it is stable ends it. One that cannot be judged
-    (`insufficient`), or has no events, does neither. A check that knows itself when its drift began, such as the e-detector, is believed.
+    A window in which a check drifts begins its run or continues it. One in which it is stable ends it, unless it is a cause of the open alert:
+    then it lasts until the alert has done with it. A window that cannot be judged (`insufficient`), or has no events, does neither. A check that
+    knows itself when its drift began, such as the e-detector, is believed.
 
     Parameters
     ----------
@@ -64,6 +95,8 @@ def continue_runs(before: DriftRuns, results: Sequence[Result]) -> DriftRuns:
         Runs as they stood before the window.
     results
         All results of the window.
+    open_causes
+        Column and statistic of the causes of the open alert, as the window leaves it.
 
     Returns
     -------
@@ -73,20 +106,29 @@ def continue_runs(before: DriftRuns, results: Sequence[Result]) -> DriftRuns:
     checks = [r for r in results if r.rule != "none"]
     if not checks:
         return before
-    runs: dict[tuple[str, str], int] = {}
+    runs: dict[_Key, int] = {}
     for result in checks:
         key = result.column, result.statistic
         if result.verdict is Verdict.DRIFT:
             runs[key] = known.get(key, result.window_start_ms) if result.since_ms is None else result.since_ms
-        elif result.verdict is Verdict.INSUFFICIENT and key in known:
+        elif key in known and (result.verdict is Verdict.INSUFFICIENT or key in open_causes):
             runs[key] = known[key]
     return tuple(sorted((column, statistic, start) for (column, statistic), start in runs.items()))
 
 
-def _key(cause: AlertCause) -> tuple[str, str]:
+def _key(cause: AlertCause) -> _Key:
     return cause.column, cause.statistic
 
 
-def _recalled(cause: AlertCause, told: dict[tuple[str, str], Reason]) -> AlertCause:
+def _told(event: Alert) -> dict[_Key, Reason]:
+    return {_key(c): Reason(c.column, c.statistic, c.kind, c.description) for c in event.causes if c.kind}
+
+
+def _with_recalled(event: Alert, told: Mapping[_Key, Reason], drifting: Collection[_Key]) -> Alert:
+    causes = [cause if _key(cause) in drifting else _recalled(cause, told) for cause in event.causes]
+    return msgspec.structs.replace(event, causes=causes)
+
+
+def _recalled(cause: AlertCause, told: Mapping[_Key, Reason]) -> AlertCause:
     reason = told.get(_key(cause))
     return cause if reason is None else msgspec.structs.replace(cause, kind=reason.kind, description=reason.description)

@@ -1,11 +1,13 @@
-"""`stream-gov alerts --explain ID`, from the store."""
+"""`stream-gov alerts show ID`, from the store."""
 
 from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
+from stream_gov.cli.alert_explain import _life
 from stream_gov.sinks import Store
 from tests.detection.broken_streams import STREAMS, drive
 
@@ -21,7 +23,7 @@ def explained(run, tmp_path):
         store.write(driver.alerts())
         store.close()
         alert = driver.alerts()[0]
-        return alert, run("alerts", "--explain", alert.alert_id[:8], *flags)
+        return alert, run("alerts", "show", alert.alert_id[:8], *flags)
 
     return of
 
@@ -31,7 +33,7 @@ def test_an_alert_of_numbers_is_told_with_numbers_and_bars(explained):
     assert result.exit_code == 0
     text = result.stdout
     assert f"alert {alert.alert_id}" in text
-    assert "shop version 1, 2026-01-01 02:00 still open, drift in 1 window or more" in text
+    assert "shop version 1, 2026-01-01 02:00 still open, drift in 1 window or more; critical" in text
     assert "compared with base@1, by monitor shop" in text
     assert "\namount: unit change x1000 (mean 34.05 -> 32,642)\nsince 2026-01-01 01:00; psi 8.283\n" in text
     rows = {line.split("  ")[0].strip(): line.split() for line in text.splitlines()}
@@ -62,32 +64,33 @@ def test_json_is_every_message_of_the_alert(explained):
     ("digits", "said"),
     [
         ("ffffffffff", "no alert has an id that begins with ffffffffff"),
-        ("abc", "give its first digits, at least 6"),
+        ("abc", "abc is too short for an id; give at least 6 of the digits"),
         ("not-an-id", "'not-an-id' is no id of an alert"),
     ],
 )
 def test_a_wrong_id_is_one_clear_line(explained, run, digits, said):
     explained("constant")
-    result = run("alerts", "--explain", digits)
+    result = run("alerts", "show", digits)
     assert result.exit_code == 2
     assert said in result.stderr
     assert result.stdout == ""
 
 
-def test_explain_and_follow_do_not_go_together(run):
-    result = run("alerts", "--explain", "abcdef", "--follow")
-    assert result.exit_code == 2
-    assert "give one of them" in result.stderr
+def test_an_alert_that_a_replay_told_again_is_told_once():
+    alert = drive(STREAMS["constant"]).alerts()[0]
+    told = [msgspec.structs.replace(alert, sequence=n, message=words) for n, words in ((0, "a"), (1, "b"), (0, "c"))]
+    assert [m.message for m in _life(told)] == ["c"]
+    assert [m.message for m in _life(told[:2])] == ["a", "b"]
 
 
 def test_an_id_that_several_alerts_begin_with_asks_for_more_digits(run, tmp_path):
-    import msgspec
-
     alert = drive(STREAMS["constant"]).alerts()[0]
     store = Store(f"sqlite:///{tmp_path / '.stream-gov' / 'store.sqlite'}")
     store.create()
     store.write([msgspec.structs.replace(alert, id=i, alert_id="abcdef" + i) for i in ("01", "02")])
     store.close()
-    result = run("alerts", "--explain", "ABCDEF")
+    result = run("alerts", "show", "ABCDEF")
     assert result.exit_code == 2
-    assert "2 alerts have ids that begin with abcdef: abcdef01, abcdef02; give more digits" in result.stderr
+    assert (
+        "2 alerts have ids that begin with abcdef: abcdef01 (shop), abcdef02 (shop); give more digits" in result.stderr
+    )

@@ -9,7 +9,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from stream_gov.contracts import Alert, AlertChange, AlertPolicy, CauseKind, Verdict
+from stream_gov.contracts import Alert, AlertAction, AlertChange, AlertCommandRecord, AlertPolicy, CauseKind, Verdict
 from stream_gov.detection import AlertMemory, advance
 from stream_gov.detection.evidence import Evidence
 from stream_gov.detection.explanation import MAX_COLUMNS_DIAGNOSED, MAX_HISTOGRAMS, explain
@@ -312,18 +312,109 @@ def test_a_check_that_is_asked_no_more_is_forgotten_and_a_silent_window_forgets_
 def test_a_message_says_since_when_each_cause_drifts_also_after_a_restart():
     watched = monitor("alerts: {resolve_after: 2}")
     driver = Driver(watched, profile_for(watched))
-    rng = np.random.default_rng(1)
-    for hour, (shift, odd) in enumerate([(0.0, 0), (3.0, 0), (3.0, 0), (3.0, 1), (0.0, 1)]):
-        for i in range(120):
-            color = "blue" if odd and i % 2 else ["red", "blue", "red", "red"][i % 4]
-            driver.feed({"x": float(rng.normal(shift, 1)), "color": color}, at=T0 + hour * HOUR + i * 1_000)
-        driver.advance(T0 + (hour + 1) * HOUR)
+    for hour, (shift, odd) in enumerate(
+        [(0.0, False), (3.0, False), (3.0, False), (3.0, True), (0.0, True), (0.0, True)]
+    ):
+        hour_of_events(driver, hour, shift, odd=odd)
         driver.restart()
     since = [
         ((a.window_start_ms - T0) // HOUR, {c.column: (c.since_ms - T0) // HOUR for c in a.causes})
         for a in driver.alerts()
     ]
-    assert since == [(1, {"x": 1}), (3, {"x": 1, "color": 3}), (4, {"color": 3})]
+    # x is stable in window 4 and not over before window 5
+    assert since == [(1, {"x": 1}), (3, {"x": 1, "color": 3}), (5, {"color": 3})]
+
+
+def test_a_stable_window_in_which_a_cause_is_not_over_breaks_no_run_and_is_told():
+    watched = monitor("alerts: {resolve_after: 2}")
+    driver = Driver(watched, profile_for(watched))
+    for hour, (shift, odd) in enumerate([(3.0, False), (0.0, True), (3.0, True)]):
+        hour_of_events(driver, hour, shift, odd=odd)
+    first, second = driver.alerts()
+    by_column = {c.column: c for c in second.causes}
+    assert (by_column["x"].since_ms, by_column["color"].since_ms) == (T0, T0 + HOUR)
+    assert by_column["x"].description == first.causes[0].description
+    assert (by_column["x"].shift, by_column["color"].shift is None) == (None, False)
+    assert f"x: {first.causes[0].description}, stable but not yet over" in second.message
+    assert ("x", "psi", T0) in series_of(driver).reasons.runs
+
+
+def test_the_answer_to_a_command_has_the_reasons_that_were_found():
+    watched = monitor()
+    driver = Driver(watched, profile_for(watched))
+    hour_of_events(driver, 0, 3.0)
+    (opened,) = driver.alerts()
+    driver.take(
+        AlertCommandRecord(
+            model="shop",
+            alert_id=opened.alert_id,
+            command_id="c1",
+            action=AlertAction.ACKNOWLEDGE,
+            by="anna",
+            note="",
+            at_ms=T0,
+            until_ms=0,
+        )
+    )
+    said = driver.alerts()[-1]
+    assert said.change is AlertChange.ACKNOWLEDGED
+    (cause,) = said.causes
+    assert (cause.kind, cause.description) == (opened.causes[0].kind, opened.causes[0].description)
+    assert (cause.since_ms, cause.shift) == (T0, None)
+    assert said.message == "shop: acknowledged by anna"
+
+
+def test_what_joins_while_an_alert_is_snoozed_is_explained_when_the_snooze_is_over():
+    watched = monitor()
+    driver = Driver(watched, profile_for(watched))
+    hour_of_events(driver, 0, 3.0)
+    driver.take(
+        AlertCommandRecord(
+            model="shop",
+            alert_id=driver.alerts()[0].alert_id,
+            command_id="c1",
+            action=AlertAction.SNOOZE,
+            by="anna",
+            note="",
+            at_ms=T0 + HOUR,
+            until_ms=T0 + 3 * HOUR,
+        )
+    )
+    n_before = len(driver.alerts())
+    hour_of_events(driver, 1, 3.0, odd=True)
+    assert len(driver.alerts()) == n_before
+    driver.restart()
+    hour_of_events(driver, 2, 3.0, odd=True)
+    hour_of_events(driver, 3, 3.0, odd=True)
+    woken = driver.alerts()[-1]
+    assert woken.change is AlertChange.UNSNOOZED
+    assert {c.column: (c.kind, c.since_ms) for c in woken.causes} == {
+        "x": ("population_drift", T0),
+        "color": ("population_drift", T0 + HOUR),
+    }
+
+
+def test_a_maintenance_begins_no_run_and_ends_none():
+    day = "2026-01-01T0"
+    watched = monitor(f"maintenance: [{{from: '{day}1:00:00Z', until: '{day}2:00:00Z'}}]")
+    for first, rest, since in ((3.0, 0.0, 0), (0.0, 3.0, 2)):
+        driver = Driver(watched, profile_for(watched))
+        for hour, shift in enumerate((first, rest, 3.0)):
+            hour_of_events(driver, hour, shift)
+        runs = {column: (start - T0) // HOUR for column, _, start in series_of(driver).reasons.runs}
+        assert runs == {"x": since}
+
+
+def series_of(driver: Driver) -> Series:
+    return driver._state.series["shop"][("shop", "1", "")]
+
+
+def hour_of_events(driver: Driver, hour: int, shift: float, *, odd: bool = False) -> None:
+    rng = np.random.default_rng(hour)
+    for i in range(120):
+        color = "blue" if odd and i % 2 else ["red", "blue", "red", "red"][i % 4]
+        driver.feed({"x": float(rng.normal(shift, 1)), "color": color}, at=T0 + hour * HOUR + i * 1_000)
+    driver.advance(T0 + (hour + 1) * HOUR)
 
 
 def test_a_table_that_an_earlier_version_wrote_is_read_and_runs_begin_anew():

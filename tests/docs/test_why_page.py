@@ -46,7 +46,7 @@ def test_kinds_stand_in_the_order_in_which_they_are_asked():
 
 def test_every_field_of_a_cause_is_explained():
     check = {"column", "statistic", "value", "rule", "threshold", "p_value", "level", "tolerance", "distance"}
-    check |= {"n_reference", "n_window", "detail"}
+    check |= {"n_reference", "n_window", "detail", "weight", "severity"}
     table = TEXT.partition("## In the message")[2]
     named = set(re.findall(r"`(\w+)`", "".join(re.findall(r"^\| (.+?) \|", table, re.MULTILINE))))
     fields = {f.name for f in msgspec.structs.fields(AlertCause)}
