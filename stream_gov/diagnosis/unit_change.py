@@ -195,7 +195,7 @@ def _fit_moments(reference: NumericSummary, window: NumericSummary) -> LinearMap
     def fit(change: LinearMap) -> _Fit:
         mapped_mean, mapped_sd = change.factor * mean + change.offset, abs(change.factor) * sd
         location = abs(window_mean - mapped_mean) / mapped_sd
-        scale = abs(math.log(window_sd / mapped_sd))
+        scale = abs(math.log(window_sd) - math.log(mapped_sd))
         return _Fit(
             change,
             location=location,
@@ -297,7 +297,7 @@ _NEARLY_ALIKE = {"natural logarithm", "natural logarithm of 1 + x"}
 def _fit_curve(reference: NumericSummary, window: NumericSummary) -> str:
     """Name of the curve that fits; empty if none does."""
     edges, sd, window_sd = reference.layout.edges, reference.standard_deviation(), window.standard_deviation()
-    if not edges.size or abs(math.log(window_sd / sd)) < math.log(_CURVE_CONTRAST):
+    if not edges.size or abs(math.log(window_sd) - math.log(sd)) < math.log(_CURVE_CONTRAST):
         return ""
     band = sampling_band(reference, window)
     lows, highs = np.concatenate(([-math.inf], edges)), np.concatenate((edges, [math.inf]))
@@ -310,20 +310,20 @@ def _fit_curve(reference: NumericSummary, window: NumericSummary) -> str:
     for curve in CURVES:
         if not (reference.minimum > curve.least and reference.maximum <= curve.most):
             continue
-        low, high = np.maximum(lows, reference.minimum), np.minimum(highs, reference.maximum)
-        values = curve.apply(low[:, np.newaxis] + np.maximum(high - low, 0.0)[:, np.newaxis] * places)
+        # an empty cell beyond the extremes shrinks to one of them, so that no curve is asked for more than it can map
+        low, high = (np.clip(ends, reference.minimum, reference.maximum) for ends in (lows, highs))
+        values = curve.apply(low[:, np.newaxis] * (1 - places) + high[:, np.newaxis] * places)
         with np.errstate(over="ignore", invalid="ignore"):  # an exponential may leave the floats; then it does not fit
             mean = float((weights * values).sum())
             variance = float((weights * (values - mean) ** 2).sum())
         if not 0 < variance < math.inf:
             continue
-        location = abs(window.mean() - mean) / math.sqrt(variance)
-        scale = abs(math.log(window_sd / math.sqrt(variance)))
+        mapped_sd = math.sqrt(variance)
+        location = abs(window.mean() - mean) / mapped_sd
+        scale = abs(math.log(window_sd) - math.log(mapped_sd))
         if location > _CURVE_LOCATION or scale > _CURVE_SCALE:
             continue
-        if window.minimum < float(curve.apply(np.array([reference.minimum]))[0]) - _CURVE_LOCATION * math.sqrt(
-            variance
-        ):
+        if window.minimum < float(curve.apply(np.array([reference.minimum]))[0]) - _CURVE_LEAST * mapped_sd:
             continue  # values below the least that the curve gives
         if shape_distance(reference, window, curve) > band + _CURVE_SHAPE:
             continue
