@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from stream_gov.settings import Settings
 
-__all__ = ["LEAST_ID", "acknowledge", "choose_alert", "resolve", "snooze", "unsnooze"]
+__all__ = ["LEAST_ID", "AlertId", "acknowledge", "choose_alert", "id_digits", "resolve", "snooze", "unsnooze"]
 
 LEAST_ID = 6
 """Digits of an id that a command takes at the least."""
@@ -160,7 +160,7 @@ def _give(
     *,
     length_ms: int = 0,
 ) -> None:
-    digits, who, timeout_s = _digits(alert), _who(by), _duration(timeout, "--timeout") / 1_000
+    digits, who, timeout_s = id_digits(alert), _who(by), _duration(timeout, "--timeout") / 1_000
     settings = with_broker(read_settings(bootstrap=bootstrap, state_dir=state_dir))
     answer = _ask(settings, action, digits, who, note, timeout_s, length_ms)
     typer.echo(msgspec.json.encode(answer) if as_json else answer.message)
@@ -224,7 +224,7 @@ def _with_those_of_the_store(settings: Settings, newest: dict[str, Alert], digit
     return found
 
 
-def _digits(wanted: str) -> str:
+def id_digits(wanted: str) -> str:
     """Return the beginning of an id as ids are written; a ConfigurationError if it is none."""
     digits = wanted.lower()
     if not _ID.fullmatch(digits):

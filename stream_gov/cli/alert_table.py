@@ -10,7 +10,7 @@ from stream_gov.cli.output import for_people, print_table
 from stream_gov.contracts import Alert, AlertStatus
 from stream_gov.files.time_axis import moment
 
-__all__ = ["ALERT_COLUMNS", "alert_rows", "newest_of_each", "print_alerts", "short_ids"]
+__all__ = ["ALERT_COLUMNS", "alert_rows", "how_it_stands", "newest_of_each", "print_alerts", "short_ids"]
 
 ALERT_COLUMNS = ("opened", "until", "severity", "windows", "model", "columns", "why it opened")
 _COLUMNS_NAMED = 8
@@ -60,7 +60,7 @@ def alert_rows(messages: Iterable[Alert], *, ids: bool = False) -> list[tuple[st
             (
                 *([shown[last.alert_id]] if ids else []),
                 moment(last.opened_window_end_ms),
-                moment(last.window_end_ms) if over else _how_it_stands(last),
+                moment(last.window_end_ms) if over else how_it_stands(last),
                 last.severity.value,
                 # A message comes when something changes, so an open alert may have drifted on since.
                 str(last.n_windows) if over else f"{last.n_windows}+",
@@ -82,7 +82,8 @@ def print_alerts(messages: Iterable[Alert], *, ids: bool = False) -> None:
     print_table((*(["alert"] if ids else []), *ALERT_COLUMNS), rows, right=("windows",))
 
 
-def _how_it_stands(alert: Alert) -> str:
+def how_it_stands(alert: Alert) -> str:
+    """Say of an open alert who has taken it on, and whether it is snoozed."""
     words = ["still open"]
     if alert.acknowledged_by:
         words.append(f"acknowledged by {alert.acknowledged_by}")

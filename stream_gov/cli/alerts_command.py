@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 import typer
 
-from stream_gov.cli import alert_commands
+from stream_gov.cli import alert_commands, alert_explain
 from stream_gov.cli.command_inputs import find_broker, read_settings
 from stream_gov.cli.groups import Command, examples, new_app
 from stream_gov.cli.options import Bootstrap, StateDir
@@ -20,7 +20,7 @@ from stream_gov.contracts import Alert, ConfigurationError, StreamGovError
 if TYPE_CHECKING:
     from stream_gov.settings import Settings
 
-__all__ = ["AlertFilter", "alerts"]
+__all__ = ["AlertFilter", "alerts", "messages_about"]
 
 
 class AlertFilter(StrEnum):
@@ -47,11 +47,18 @@ alerts = new_app(
     """,
     epilog=examples(
         "stream-gov alerts --status open",
+        "stream-gov alerts show 3f9c1a",
         "stream-gov alerts --follow --json | jq -r .message",
         'stream-gov alerts ack 3f9c1a --note "new price list"',
     ),
     stands_alone=True,
 )
+alerts.command(
+    "show",
+    cls=Command,
+    short_help="Say of one alert why it is there.",
+    epilog=examples("stream-gov alerts show 3f9c1a", "stream-gov alerts show 3f9c1a --json | jq .causes"),
+)(alert_explain.show_alert)
 alerts.command(
     "ack",
     cls=Command,
@@ -108,13 +115,7 @@ def show(
             raise ConfigurationError(msg)
         _follow(broker, as_json=as_json, model=model, status=status)
         return
-    if broker is None:
-        found = list(_from_store(settings, "no broker is configured and none runs"))
-    else:
-        found = list(_from_topic(broker))
-        if not found:
-            with contextlib.suppress(StreamGovError):  # where nothing keeps a store there is none to look into
-                found = list(_from_store(settings, "no alert is on the topic"))
+    found = _known(settings, broker, "no alert is on the topic", bool)
     messages = [m for m in found if model in (None, m.model)]
     chosen = [pair for pair in newest_of_each(messages) if status is None or status.takes(pair[1])]
     if as_json:
@@ -122,6 +123,30 @@ def show(
             typer.echo(msgspec.json.encode(last))
     else:
         print_alerts((message for pair in chosen for message in pair), ids=True)
+
+
+def messages_about(settings: Settings, digits: str) -> list[Alert]:
+    """Return the messages of all alerts whose id begins with these digits, from where they are kept."""
+
+    def is_meant(message: Alert) -> bool:
+        return message.alert_id.startswith(digits)
+
+    def hold_it(messages: list[Alert]) -> bool:
+        return any(map(is_meant, messages))
+
+    found = _known(settings, find_broker(settings), "the alert is not on the topic", hold_it)
+    return [m for m in found if is_meant(m)]
+
+
+def _known(settings: Settings, broker: Settings | None, why: str, enough: Callable[[list[Alert]], bool]) -> list[Alert]:
+    """Return messages of alerts in the order in which they were sent: from the topic, or from the store where it does not hold enough."""
+    if broker is None:
+        return list(_from_store(settings, "no broker is configured and none runs"))
+    found = list(_from_topic(broker))
+    if not enough(found):
+        with contextlib.suppress(StreamGovError):  # where nothing keeps a store there is none to look into
+            found = list(_from_store(settings, why))
+    return found
 
 
 def _from_topic(settings: Settings) -> Iterator[Alert]:

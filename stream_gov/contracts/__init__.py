@@ -14,6 +14,15 @@ from stream_gov.contracts.alert import (
 )
 from stream_gov.contracts.alert_command import AlertAction, AlertCommandRecord
 from stream_gov.contracts.alert_policy import AlertPolicy, OpenAfter
+from stream_gov.contracts.diagnosis import (
+    CauseKind,
+    ColumnFacts,
+    Histogram,
+    SegmentFinding,
+    ShareChange,
+    Shift,
+    ValueMapping,
+)
 from stream_gov.contracts.durations import Duration, format_duration, parse_duration
 from stream_gov.contracts.errors import (
     ConfigurationError,
@@ -62,13 +71,16 @@ __all__ = [
     "AlertSeverity",
     "AlertStatus",
     "Budget",
+    "CauseKind",
     "Check",
+    "ColumnFacts",
     "ColumnSelection",
     "ConfigurationError",
     "DataError",
     "Duration",
     "Event",
     "GroundTruth",
+    "Histogram",
     "IncompatibleSummaryError",
     "Maintenance",
     "Monitor",
@@ -80,12 +92,16 @@ __all__ = [
     "Result",
     "Scalar",
     "Season",
+    "SegmentFinding",
+    "ShareChange",
+    "Shift",
     "StreamGovError",
     "SummaryRecord",
     "TrailingConfig",
     "UnavailableError",
     "UnreadableProfileError",
     "UnreadableRecordError",
+    "ValueMapping",
     "Verdict",
     "WatermarkRecord",
     "WindowConfig",

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 import msgspec
 
+from stream_gov.contracts.diagnosis import Histogram, SegmentFinding, Shift, ValueMapping
 from stream_gov.contracts.result import content_id
 
 __all__ = [
@@ -72,6 +73,22 @@ class AlertCause(msgspec.Struct, frozen=True, kw_only=True):
     n_window: int
     detail: str = ""
     """Further words, such as the names of new columns."""
+    kind: str = ""
+    """What sort of change it is, see `CauseKind`; empty where it was not found out."""
+    description: str = ""
+    """What happened, in words and in the column's own unit."""
+    shift: Shift | None = None
+    """How far the column moved; at its first cause only, for the 100 heaviest columns."""
+    histogram: Histogram | None = None
+    """Before and after; at the column's first cause only, for the 10 heaviest columns."""
+    mapping: ValueMapping | None = None
+    """Where the kind is `unit_change` or `clock_shift`."""
+    carrier: SegmentFinding | None = None
+    """Where the kind is `segment_only`."""
+    since_ms: int | None = None
+    """Start of the first window of the unbroken run in which this check drifts; windows that cannot be judged do not break it."""
+    change_ms: int | None = None
+    """Start of the pane at which the column's distribution changed most, where the change lies inside this window and is beyond chance."""
     weight: float | None = None
     """How far it is beyond its rule, 1 at the edge: distance over bound, or where the bound is 0 or the rule a p-value, level over
     p-value. Null where there is no number: any distance is too much, or the distance is infinite."""
@@ -105,7 +122,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     n_windows: int
     """Windows in which one of its causes drifted, since it opened."""
     causes: list[AlertCause]
-    """What drifts or is not over yet, heaviest first; empty when resolved."""
+    """What drifts or is not over yet, the causes of one column together, the heaviest column first; empty when resolved."""
     columns: list[str]
     """Every column named since it opened, sorted."""
     message: str

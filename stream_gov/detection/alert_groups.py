@@ -24,7 +24,7 @@ class AlertGroups:
     """
 
     def __init__(self, series: Mapping[SeriesKey, Series]) -> None:
-        self._series = series
+        self.series = series
         self._noted: dict[tuple[str, int], str] = {}
 
     def note(self, key: SeriesKey, series: Series, window_end_ms: int) -> None:
@@ -39,7 +39,7 @@ class AlertGroups:
             group = self._noted.get((version, window_end_ms))
             if group is None:
                 # Judged before: such as a segment that only late events have brought.
-                whole = self._series.get((model, version, ""))
+                whole = self.series.get((model, version, ""))
                 last = whole.alert.last if whole is not None else None
                 group = last.group_id if last is not None and last.opened_window_end_ms <= window_end_ms else ""
             if group:

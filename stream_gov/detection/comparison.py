@@ -12,7 +12,7 @@ from stream_gov.detection.trailing_choice import choose_trailing
 from stream_gov.reference import ReferenceProfile
 from stream_gov.summaries import PaneSummary
 
-__all__ = ["choose_comparison", "expect_of_newest", "merge_panes", "profile_to_compare"]
+__all__ = ["choose_comparison", "expect_of_newest", "profile_to_compare"]
 
 
 def profile_to_compare(panes: Mapping[PaneKey, PaneState]) -> str:
@@ -67,11 +67,3 @@ def expect_of_newest(
         return compared.baseline.pane, compared.slots
     choice = choose_baseline(monitor, profile, segment, {k: panes[k].n_events for k in newest})
     return choice.baseline.pane if choice.slots else PaneSummary(profile.layout), choice.slots
-
-
-def merge_panes(panes: Sequence[PaneState], profile: ReferenceProfile) -> PaneSummary:
-    """Merge panes of a profile, and pack them away."""
-    total = PaneSummary.merge_all([pane.merged(profile.layout) for pane in panes], profile.layout)
-    for pane in panes:
-        pane.pack_away()
-    return total

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
 
 import msgspec
 
 from stream_gov.contracts import (
     NO_WATERMARK,
-    Alert,
     AlertCommandRecord,
     Monitor,
     PaneRecord,
     ReplayRecord,
-    Result,
     SummaryRecord,
     WatermarkRecord,
 )
 from stream_gov.detection.alert_driver import (
     end_alert,
     find_alert,
-    judge_alert,
     obey_command,
     settle_taken_back,
     snoozed_until,
@@ -30,11 +26,8 @@ from stream_gov.detection.alert_driver import (
 )
 from stream_gov.detection.alert_groups import AlertGroups
 from stream_gov.detection.catalog import Catalog
-from stream_gov.detection.comparison import choose_comparison, expect_of_newest, merge_panes, profile_to_compare
 from stream_gov.detection.due_windows import MAX_EMPTY_WINDOWS, due_windows
-from stream_gov.detection.judge import Window, judge_window, levels_for
-from stream_gov.detection.levels import Levels
-from stream_gov.detection.sequential import EDetectorPlans, SequentialState, advance_evidence
+from stream_gov.detection.reasons import recall_reasons
 from stream_gov.detection.state import (
     ModelState,
     PaneKey,
@@ -44,6 +37,7 @@ from stream_gov.detection.state import (
     SeriesKey,
     table_key,
 )
+from stream_gov.detection.step import Step
 from stream_gov.detection.trailing_choice import (
     forget_trail,
     keep_in_trail,
@@ -52,39 +46,13 @@ from stream_gov.detection.trailing_choice import (
     trim_trail,
     watch_trail,
 )
+from stream_gov.detection.window_judging import WindowJudge
 from stream_gov.detection.windows import first_end_after, last_end_containing, window_ends_containing
-from stream_gov.reference import ReferenceProfile
-from stream_gov.summaries import PaneSummary
 
 __all__ = ["MAX_SERIES_PER_MODEL", "Detector", "Step"]
 
 MAX_SERIES_PER_MODEL = 20_000
 """Versions times segments of one model; records of further ones are counted in `Step.bound_hits`."""
-
-
-_MAX_LEVELS_KEPT = 10_000
-
-
-@dataclass(slots=True)
-class Step:
-    """What one record changed."""
-
-    updates: dict[str, bytes | None] = field(default_factory=dict)
-    """By table key the new value; None: delete. To be kept once results and alerts were delivered."""
-    results: list[Result] = field(default_factory=list)
-    alerts: list[Alert] = field(default_factory=list)
-    windows_closed: dict[str, int] = field(default_factory=dict)
-    """By model."""
-    late: dict[str, int] = field(default_factory=dict)
-    """Events that came too late, by model."""
-    repeated: int = 0
-    """Records received before, which changed nothing."""
-    unwatched: int = 0
-    """Records of a model without a monitor."""
-    unanswered: int = 0
-    """Commands of people that name no open alert."""
-    bound_hits: dict[str, int] = field(default_factory=dict)
-    """By the name of the bound."""
 
 
 class Detector:
@@ -104,9 +72,7 @@ class Detector:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
-        self._levels: dict[str, tuple[Monitor, ReferenceProfile, Levels]] = {}
-        """By model, as long as its monitor and profile stay the same."""
-        self._plans = EDetectorPlans()
+        self._judge = WindowJudge(catalog)
 
     def restore(self, items: Iterable[tuple[str, bytes]]) -> PartitionState:
         """Build the state of one partition from the keys and values that were kept of it."""
@@ -172,7 +138,7 @@ class Detector:
             replay = state.models.get(record.model)
             replayed = replay is not None and not replay.settled
             watch_trail(monitor, key, series.trail, record.profile, start, step.updates, replayed=replayed)
-        layout_owner = self._profile_of_pane(record.profile)
+        layout_owner = self._catalog.profile(record.profile) if record.profile else None
         if layout_owner is not None:
             pane.merged(layout_owner.layout)
         step.updates[table_key("pane", *key, *pane_key)] = pane.to_bytes()
@@ -221,6 +187,8 @@ class Detector:
             step.alerts += over
             if series.sequential is not None:
                 step.updates[table_key("sequential", *key)] = None
+            if series.reasons_bytes() is not None:
+                step.updates[table_key("reasons", *key)] = None
             state.series[record.model][key] = fresh
             step.updates[table_key("series", *key)] = fresh.to_bytes()
 
@@ -244,7 +212,7 @@ class Detector:
             step.unanswered += 1
             return step
         series = of_model[key]
-        step.alerts += obey_command(series, record)
+        step.alerts += recall_reasons(series, obey_command(series, record))
         if not step.alerts:
             step.repeated += 1
             return step
@@ -310,20 +278,21 @@ class Detector:
         final = now - lateness
         as_kept = series.to_bytes()
         for end in sorted(series.dirty):
-            self._judge(monitor, key, series, end, groups, step)
+            self._judge.judge(monitor, key, series, end, groups, step)
         series.dirty.clear()
         for end in due_windows(series, now, size_ms=size, every_ms=every):
-            step.alerts += wake_alert(series, end - 1)
-            self._judge(monitor, key, series, end, groups, step)
+            step.alerts += recall_reasons(series, wake_alert(series, end - 1))
+            self._judge.judge(monitor, key, series, end, groups, step)
             step.windows_closed[key[0]] = step.windows_closed.get(key[0], 0) + 1
         # Windows between the due ones were empty and beyond the number that a silent series reports.
         if series.closed_until_ms is not None:
             passed = first_end_after(now, size_ms=size, every_ms=every) - every
             series.closed_until_ms = max(series.closed_until_ms, passed)
-        step.alerts += wake_alert(series, now)
+        step.alerts += recall_reasons(series, wake_alert(series, now))
         step.alerts += settle_taken_back(series)
         for pane_key in [k for k in series.panes if last_end_containing(k[0], size_ms=size, every_ms=every) <= final]:
-            keep_in_trail(monitor, key, series, pane_key, self._profile_of_pane(pane_key[2]), step.updates)
+            profile = self._catalog.profile(pane_key[2]) if pane_key[2] else None
+            keep_in_trail(monitor, key, series, pane_key, profile, step.updates)
             del series.panes[pane_key]
             step.updates[table_key("pane", *key, *pane_key)] = None
         trail_wakes = trim_trail(monitor, key, series.trail, final, step.updates)
@@ -351,129 +320,6 @@ class Detector:
         )
         return False
 
-    # --- judging -------------------------------------------------------------------------------------------------------------------
-
-    def _judge(
-        self, monitor: Monitor, key: SeriesKey, series: Series, end: int, groups: AlertGroups, step: Step
-    ) -> None:
-        """Judge a window for the first time, or once more after late events."""
-        start = end - monitor.window.size
-        inside = {k: p for k, p in series.panes.items() if start <= k[0] and k[0] + k[1] <= end}
-        profile_id = profile_to_compare(inside)
-        chosen = {k: p for k, p in inside.items() if k[2] == profile_id}
-        events = sum(p.n_events for p in chosen.values())
-        said = series.reported.get(end)
-        revision = 0 if said is None else said[0] + 1
-        late = series.pending_late + (0 if said is None else said[1])
-        rejected = series.pending_rejected + (0 if said is None else said[2])
-        window = Window(
-            model=key[0],
-            version=key[1],
-            segment=key[2],
-            start_ms=start,
-            end_ms=end,
-            revision=revision,
-            events=events,
-            late=late,
-            rejected=rejected + sum(p.n_rejected for p in inside.values()),
-            maintenance=monitor.in_maintenance(start, end),
-        )
-        profile, why_not = self._profile(monitor, profile_id)
-        compared = None if profile is None else choose_comparison(monitor, profile, key[2], series, start, chosen)
-        newest = summary = None
-        if profile is not None and compared is not None and events:
-            fresh = [k for k in compared.panes if k[0] >= end - monitor.window.every_ms]
-            older = [k for k in compared.panes if k[0] < end - monitor.window.every_ms]
-            newest = merge_panes([chosen[k] for k in fresh], profile)
-            summary = newest.merge(merge_panes([chosen[k] for k in older], profile)) if older else newest
-        levels = None
-        if newest is not None and profile is not None:
-            levels = self._levels_of(monitor, profile)
-            if compared is not None and not compared.why_not:
-                expected, slots = expect_of_newest(monitor, profile, key[2], compared, chosen, fresh)
-                self._gather_evidence(monitor, key, series, newest, profile, levels, end, step, expected, slots)
-        judged = judge_window(
-            monitor,
-            window,
-            summary,
-            profile,
-            levels=levels,
-            sequential=series.sequential,
-            baseline=None if compared is None else compared.baseline,
-            why_not=why_not if compared is None else compared.why_not,
-        )
-        step.results.extend(judged.results)
-        series.pending_late = series.pending_rejected = 0
-        series.reported[end] = (revision, late, rejected)
-        if series.last_events_result is None or end >= series.last_events_result.window_end_ms:
-            step.alerts += judge_alert(
-                series,
-                monitor,
-                judged.results,
-                judged.details,
-                again=revision > 0,
-                maintenance=window.maintenance,
-                group_id=groups.of(monitor.name, key, start, end),
-            )
-            series.last_events_result = judged.results[0]
-            groups.note(key, series, end)
-        series.closed_until_ms = end if series.closed_until_ms is None else max(end, series.closed_until_ms)
-        if events or not series.last_event_end_ms:
-            series.last_event_end_ms = max(series.last_event_end_ms, end)
-
-    def _gather_evidence(
-        self,
-        monitor: Monitor,
-        key: SeriesKey,
-        series: Series,
-        summary: PaneSummary,
-        profile: ReferenceProfile,
-        levels: Levels,
-        end: int,
-        step: Step,
-        expected: PaneSummary | None,
-        slots: Mapping[int, int],
-    ) -> None:
-        """Let the e-detector take in what is new in a window."""
-        if key[2] not in profile.segments:
-            return
-        state = series.sequential if series.sequential is not None else SequentialState()
-        start = end - monitor.window.every_ms
-        if advance_evidence(
-            state,
-            summary,
-            monitor,
-            profile,
-            key[2],
-            plans=self._plans,
-            levels=levels,
-            start_ms=start,
-            end_ms=end,
-            expected=expected,
-            slots=slots,
-        ):
-            series.sequential = state
-            step.updates[table_key("sequential", *key)] = series.sequential_bytes()
-
-    def _levels_of(self, monitor: Monitor, profile: ReferenceProfile) -> Levels:
-        known = self._levels.get(monitor.model)
-        if known is None or known[0] is not monitor or known[1] is not profile:
-            if len(self._levels) >= _MAX_LEVELS_KEPT:
-                self._levels.clear()
-            known = self._levels[monitor.model] = monitor, profile, levels_for(monitor, profile)
-        return known[2]
-
-    def _profile_of_pane(self, profile_id: str) -> ReferenceProfile | None:
-        return self._catalog.profile(profile_id) if profile_id else None
-
-    def _profile(self, monitor: Monitor, profile_id: str) -> tuple[ReferenceProfile | None, str]:
-        if not profile_id:
-            if monitor.reference is None:
-                return None, f"monitor {monitor.name} names no reference"
-            return None, f"the events were counted without a reference: {monitor.reference} was not there"
-        profile = self._catalog.profile(profile_id)
-        return profile, "" if profile is not None else f"the reference {profile_id} is not there any more"
-
 
 def _report_leftovers(series: Series, step: Step) -> None:
     """Report late and rejected events for which no window is left to wait for, by a revision of the newest result."""
@@ -496,5 +342,7 @@ def _forget(key: SeriesKey, series: Series, step: Step) -> None:
     step.updates[table_key("series", *key)] = None
     if series.sequential is not None:
         step.updates[table_key("sequential", *key)] = None
+    if series.reasons_bytes() is not None:
+        step.updates[table_key("reasons", *key)] = None
     for pane_key in series.panes:
         step.updates[table_key("pane", *key, *pane_key)] = None

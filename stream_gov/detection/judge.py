@@ -43,6 +43,8 @@ class JudgedWindow:
 
     results: list[Result]
     details: dict[str, str]
+    reference: PaneSummary | None = None
+    """What the columns were compared with; None if they were not."""
 
 
 def levels_for(monitor: Monitor, profile: ReferenceProfile) -> Levels:
@@ -149,7 +151,7 @@ def judge_window(
         results.append(_result(monitor, window, reference_id, "", check, decision))
         if decision.verdict is Verdict.DRIFT:
             details[check.statistic] = _model_detail(check.statistic, reference, summary)
-    return JudgedWindow(results, details)
+    return JudgedWindow(results, details, reference)
 
 
 def _model_detail(statistic: str, reference: PaneSummary, summary: PaneSummary) -> str:

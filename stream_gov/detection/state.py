@@ -8,7 +8,8 @@ Keys are JSON arrays, so that no name can be mistaken for another:
 - `["sequential", model, version, segment]`: evidence of the e-detector;
 - `["pane", model, version, segment, start_ms, pane_ms, profile]`: the merged summary, and the cuts merged into it;
 - `["trail", model, version, segment]`: since when a series was watched whose windows are compared with the past;
-- `["step", model, version, segment, start_ms, step_ms, profile]`: a piece of that past.
+- `["step", model, version, segment, start_ms, step_ms, profile]`: a piece of that past;
+- `["reasons", model, version, segment]`: since when each check drifts, and why.
 """
 
 from __future__ import annotations
@@ -23,12 +24,13 @@ import msgspec
 from stream_gov.contracts import NO_WATERMARK, Alert, Result, UnreadableRecordError
 from stream_gov.detection.alert_attention import Attention
 from stream_gov.detection.alert_lifecycle import AlertMemory, upgraded
+from stream_gov.detection.reason_memory import ReasonMemory
 from stream_gov.detection.sequential import SequentialState
 from stream_gov.detection.trailing import Trail, TrailStep
 from stream_gov.detection.watermarks import SourceWatermarks
 from stream_gov.summaries import PaneLayout, PaneSummary
 
-__all__ = ["ModelState", "PaneKey", "PaneState", "PartitionState", "Series", "SeriesKey", "table_key"]
+__all__ = ["ModelState", "PaneKey", "PaneState", "PartitionState", "Series", "SeriesKey", "merge_panes", "table_key"]
 
 STATE_FORMAT = 1
 
@@ -104,6 +106,15 @@ class PaneState:
         return cls(n_events, n_rejected, {(t, p): to for t, p, to in merged_to}, list(parts))
 
 
+def merge_panes(panes: Iterable[PaneState], layout: PaneLayout) -> PaneSummary:
+    """Return the summary of all events of some panes, and pack the panes away."""
+    chosen = list(panes)
+    total = PaneSummary.merge_all([pane.merged(layout) for pane in chosen], layout)
+    for pane in chosen:
+        pane.pack_away()
+    return total
+
+
 @dataclass(slots=True)
 class Series:
     """One model, version and segment through time."""
@@ -138,6 +149,8 @@ class Series:
     """Kept under keys of their own."""
     sequential: SequentialState | None = None
     """Kept under a key of its own."""
+    reasons: ReasonMemory = field(default_factory=ReasonMemory)
+    """Kept under a key of its own."""
     wake_ms: int = NO_WATERMARK
     """Event time before which nothing is to be done; not kept, only saves looking."""
 
@@ -164,6 +177,10 @@ class Series:
     def sequential_bytes(self) -> bytes | None:
         """Pack the evidence of the e-detector; None if there is none."""
         return None if self.sequential is None else _encoder.encode([STATE_FORMAT, *self.sequential.to_state()])
+
+    def reasons_bytes(self) -> bytes | None:
+        """Pack the reasons; None if there are none."""
+        return None if self.reasons == ReasonMemory() else _encoder.encode([STATE_FORMAT, self.reasons])
 
     @classmethod
     def from_state(cls, state: list[Any]) -> Series:
@@ -268,9 +285,12 @@ class PartitionState:
                         known = by_key.get(tuple(parts))
                         if known is not None:
                             fresh.panes, fresh.trail, fresh.sequential = known.panes, known.trail, known.sequential
+                            fresh.reasons = known.reasons
                         by_key[tuple(parts)] = fresh
                     case "sequential":
                         state._kept_series(parts).sequential = SequentialState.from_state(rest)
+                    case "reasons":
+                        state._kept_series(parts).reasons = msgspec.convert(rest[0], ReasonMemory)
                     case "pane":
                         *of_series, start_ms, pane_ms, profile = parts
                         state._kept_series(of_series).panes[(start_ms, pane_ms, profile)] = PaneState.from_state(rest)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from html import escape
 
 from stream_gov.contracts import Alert, Result, Verdict
-from stream_gov.files.drift_series import DriftChart, DriftPoint, DriftSection, WholeAlert, collect_sections
+from stream_gov.files.alert_picture import alerts_html
+from stream_gov.files.drift_series import DriftChart, DriftPoint, DriftSection, collect_sections
 from stream_gov.files.picture_style import STYLE
 from stream_gov.files.time_axis import day, moment, ticks
 
@@ -27,8 +28,6 @@ _LEAST_SLOTS, _MOST_SLOTS = 100, 600
 _DENSE = 150
 _MARKED = 60
 """With so few windows each is marked, not only those with drift."""
-_ALERTS_SHOWN = 100
-_COLUMNS_SHOWN = 12
 
 
 def drift_picture(results: Iterable[Result], alerts: Iterable[Alert], *, title: str) -> str:
@@ -157,7 +156,7 @@ def _section(section: DriftSection, slots: int, *, open_: bool) -> str:
     return f"""<section>
 <details{" open" if open_ else ""}><summary><h2>{heading}</h2></summary>
 {_facts(section)}
-{_alert_table(section.alerts)}
+{alerts_html(section.alerts)}
 {_legend()}
 <table class=charts>
 <thead><tr><th scope=col>column</th><th scope=col class=axis>{_axis(frame)}</th><th scope=col>reading</th></tr></thead>
@@ -188,30 +187,6 @@ def _facts(section: DriftSection) -> str:
     if section.monitor:
         facts.append(("monitor", escape(section.monitor)))
     return "<dl>" + "".join(f"<div><dt>{name}</dt><dd>{value}</dd></div>" for name, value in facts) + "</dl>"
-
-
-def _alert_table(alerts: Sequence[WholeAlert]) -> str:
-    if not alerts:
-        return "<p class=none>No alert.</p>"
-    rows = "".join(
-        f"<tr><td>{moment(a.opened.opened_window_end_ms)}</td><td>{_until(a)}</td><td class=n>{a.last.n_windows}{'' if a.resolved else '+'}</td>"
-        f"<td>{escape(_names(a.last.columns))}</td><td>{escape(a.opened.message)}</td></tr>"
-        for a in alerts[:_ALERTS_SHOWN]
-    )
-    more = f"<p class=none>and {len(alerts) - _ALERTS_SHOWN} more</p>" if len(alerts) > _ALERTS_SHOWN else ""
-    return (
-        "<table class=alerts><thead><tr><th>opened</th><th>until</th><th class=n>windows</th><th>columns</th><th>why it opened</th></tr>"
-        f"</thead><tbody>{rows}</tbody></table>{more}"
-    )
-
-
-def _names(columns: Sequence[str]) -> str:
-    more = len(columns) - _COLUMNS_SHOWN
-    return (", ".join(columns[:_COLUMNS_SHOWN]) or "(the model)") + (f" and {more} more" if more > 0 else "")
-
-
-def _until(alert: WholeAlert) -> str:
-    return "<b>still open</b>" if alert.end_ms is None else moment(alert.end_ms)
 
 
 def _legend() -> str:

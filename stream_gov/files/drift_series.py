@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from stream_gov.contracts import STATISTIC_NAMES, Alert, AlertStatus, Result, Verdict
 from stream_gov.detection import EVENTS_STATISTIC
+from stream_gov.files.alert_causes import ColumnReason, column_reasons
 
 __all__ = ["AlertSpan", "DriftChart", "DriftPoint", "DriftSection", "EventCount", "WholeAlert", "collect_sections"]
 
@@ -80,6 +81,8 @@ class WholeAlert:
 
     opened: Alert
     last: Alert
+    reasons: tuple[ColumnReason, ...] = ()
+    """Why, column by column."""
 
     @property
     def resolved(self) -> bool:
@@ -187,7 +190,7 @@ def _section(place: tuple[str, str, str], results: Sequence[Result], alerts: Seq
         reference=newest.reference if newest else "",
         charts=tuple(_in_order(charts)),
         counts=counts,
-        alerts=tuple(WholeAlert(life[0], life[-1]) for life in lives),
+        alerts=tuple(WholeAlert(life[0], life[-1], tuple(column_reasons(life))) for life in lives),
     )
 
 

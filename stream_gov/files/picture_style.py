@@ -27,6 +27,32 @@ th{text-align:left;font-weight:500}
 .alerts td:nth-child(-n+2){white-space:nowrap}
 .n{text-align:right;font-variant-numeric:tabular-nums}
 .none{color:var(--soft)}
+.reasons>td{padding:0 0 10px!important;white-space:normal!important}
+.reasons summary{padding:6px 0;color:var(--soft);font-size:12px}
+.key{margin-left:14px}
+.key i{display:inline-block;width:10px;height:10px;margin:0 5px 0 12px;vertical-align:-1px}
+.before{fill:var(--bound);background:var(--bound)}
+.after{fill:var(--drift);background:var(--drift)}
+.why{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,520px),1fr));gap:14px 34px;padding:4px 0 8px}
+.why figure{margin:0;min-width:0}
+.why figcaption{margin-bottom:6px;overflow-wrap:anywhere}
+.why small{color:var(--soft)}
+.side{display:flex;gap:22px;align-items:flex-start}
+.facts{width:auto;flex:none;font-size:12px;font-variant-numeric:tabular-nums}
+.facts th,.facts td,.lying th,.lying td{border:0!important;padding:1px 10px 1px 0!important;line-height:1.35;white-space:nowrap!important}
+.facts td,.facts thead th{text-align:right}
+.facts tbody th,.facts thead th{color:var(--soft);font-weight:400}
+.upright{flex:1;min-width:0;padding-bottom:2px}
+.upright svg{display:block;width:100%;border-bottom:1px solid var(--bound)}
+.hit{fill:transparent}
+.hit:hover{fill:var(--ink);opacity:.1}
+.labels{position:relative;height:16px;font-size:10.5px;color:var(--soft)}
+.labels span{position:absolute;transform:translateX(-50%);white-space:nowrap}
+.lying{flex:1;min-width:0;font-size:12px;font-variant-numeric:tabular-nums}
+.lying th{font-weight:400;max-width:130px;overflow:hidden;text-overflow:ellipsis}
+.lying td{text-align:right}
+.lying .bars{width:60%}
+.lying .bars i{display:block;height:5px;margin:1px 0}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:4px 22px;margin:0 0 6px;padding:0;color:var(--soft);font-size:12.5px}
 .legend svg{vertical-align:-2px;margin-right:7px;overflow:visible}
 .charts{table-layout:fixed}
@@ -63,7 +89,7 @@ opacity:.85;padding:0 2px;pointer-events:none}
 .hover rect:hover{fill:var(--ink);opacity:.12}
 footer{color:var(--soft);font-size:12px;margin-top:18px}
 @media (max-width:760px){main{padding:16px 12px}.charts th:first-child{width:96px}.charts th:last-child,.reading{width:110px;padding-left:8px}
-.alerts th:last-child,.alerts td:last-child{display:none}}
+.alerts>thead th:last-child,.alerts>tbody>tr:not(.reasons)>td:last-child{display:none}.side{flex-direction:column;align-items:stretch}}
 @media print{:root{--paper:#fff;--ink:#000;--soft:#444;--rule:#ccc;--line:#225;--drift:#b33c00;--span:#f2a65a;--bar:#aaa;--bound:#777}
 body{font-size:10pt;-webkit-print-color-adjust:exact;print-color-adjust:exact}main{max-width:none;padding:0}
 .charts thead th{position:static}tr{break-inside:avoid}h2{break-after:avoid}thead{display:table-header-group}.hover{display:none}}

@@ -23,6 +23,7 @@ _FAST_BOUND = 2.0**20
 # 64 bits, and no statistic tells such distances apart.
 _CLIP = 2.0**44
 _LOW_BITS = 20
+_LARGEST_SQUARED = 2.0**511
 
 
 class NumericSummary:
@@ -126,7 +127,9 @@ class NumericSummary:
         if n < 2:
             return math.nan
         # The numerator is an exact integer, so nothing cancels however far the mean is from zero.
-        return (n * self.sum_q2 - self.sum_q**2) / (n * (n - 1)) / self.layout.factor**2
+        steps, factor = (n * self.sum_q2 - self.sum_q**2) / (n * (n - 1)), self.layout.factor
+        # of the smallest spreads the square of the factor is beyond the floats
+        return steps / factor**2 if factor < _LARGEST_SQUARED else steps / factor / factor
 
     def standard_deviation(self) -> float:
         """Square root of :meth:`variance`."""

@@ -56,6 +56,14 @@ def test_mean_and_variance_agree_with_numpy_however_far_the_mean_is_from_zero(ce
     assert (summary.minimum, summary.maximum) == (values.min(), values.max())
 
 
+@pytest.mark.parametrize("scale", [2.0**-500, 1e-149, 2.0**500])
+def test_the_smallest_and_the_largest_spreads_have_a_variance(scale):
+    values = scale * np.array([-1.0, 0.0, 1.0])
+    summary = summary_of(values, layout([0.0], scale=scale))
+    assert summary.variance() == pytest.approx(scale**2, rel=1e-4)
+    assert summary.standard_deviation() == pytest.approx(scale, rel=1e-4)
+
+
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(
