@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -21,6 +21,7 @@ from pydantic import (
 
 from stream_gov.contracts.durations import Duration, format_duration
 from stream_gov.contracts.errors import ConfigurationError
+from stream_gov.contracts.online_detector import MODEL_SERIES, OnlineDetector
 from stream_gov.contracts.strict_yaml import parse_yaml
 from stream_gov.contracts.unknown_keys import describe_validation_error, nearest
 
@@ -205,6 +206,19 @@ _SEGMENTS_SCHEMA = {
 }
 
 
+def _no_two_judge_the_same(what: str, named: Sequence[tuple[str, tuple[str, ...] | None]]) -> None:
+    """Refuse two of one statistic that name the same column, or that both name none."""
+    seen: dict[str, set[str | None]] = {}
+    for statistic, columns in named:
+        taken = seen.setdefault(statistic, set())
+        for column in columns if columns is not None else (None,):
+            if column in taken:
+                where = f"column {column!r}" if column is not None else "all other columns"
+                msg = f"two {what} of {statistic} judge {where}; keep one"
+                raise ValueError(msg)
+            taken.add(column)
+
+
 def _default_checks() -> tuple[Check, ...]:
     return (
         Check(statistic="psi", tolerance=0.1, level=0.001),
@@ -241,6 +255,8 @@ class Monitor(_Strict):
     calibration: Literal["independent", "long_run"] = "independent"
     """What calibrated checks take the values of a column for: independent draws, or as dependent as the reference shows them."""
     checks: tuple[Check, ...] = Field(default_factory=_default_checks)
+    detectors: tuple[OnlineDetector, ...] = ()
+    """Change points in series of one value per pane."""
     alerts: AlertPolicy = AlertPolicy()
 
     @model_validator(mode="after")
@@ -259,15 +275,8 @@ class Monitor(_Strict):
         if size // pane > _MAX_PANES_PER_WINDOW:
             msg = f"a window has {size // pane} panes of {format_duration(pane)}, more than {_MAX_PANES_PER_WINDOW}; choose a longer `pane` or `every`"
             raise ValueError(msg)
-        seen: dict[str, set[str | None]] = {}
-        for check in self.checks:
-            named = seen.setdefault(check.statistic, set())
-            for column in check.columns if check.columns is not None else (None,):
-                if column in named:
-                    where = f"column {column!r}" if column is not None else "all other columns"
-                    msg = f"two checks of {check.statistic} judge {where}; keep one"
-                    raise ValueError(msg)
-                named.add(column)
+        _no_two_judge_the_same("checks", [(c.statistic, c.columns) for c in self.checks])
+        _no_two_judge_the_same("detectors", [(d.statistic, d.columns) for d in self.detectors])
         if len(set(self.segments)) != len(self.segments) or any(not s or len(set(s)) != len(s) for s in self.segments):
             msg = "segments: a segment names at least one column, each once, and no segment stands twice"
             raise ValueError(msg)
@@ -293,6 +302,22 @@ class Monitor(_Strict):
     def model_checks(self) -> list[Check]:
         """Return the checks of the model as a whole."""
         return [c for c in self.checks if c.statistic in MODEL_STATISTICS]
+
+    def detectors_of(self, column: str) -> list[OnlineDetector]:
+        """Return the online detectors of a column: of each statistic the one that names it, else the one that names none."""
+        chosen: dict[str, OnlineDetector] = {}
+        for detector in self.detectors:
+            if detector.series in MODEL_SERIES:
+                continue
+            if detector.columns is None:
+                chosen.setdefault(detector.statistic, detector)
+            elif column in detector.columns:
+                chosen[detector.statistic] = detector
+        return list(chosen.values())
+
+    def model_detectors(self) -> list[OnlineDetector]:
+        """Return the online detectors of the model as a whole."""
+        return [d for d in self.detectors if d.series in MODEL_SERIES]
 
     @classmethod
     def from_mapping(cls, data: Any, *, source: str) -> Monitor:

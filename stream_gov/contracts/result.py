@@ -60,7 +60,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     value: float | None
     """In the statistic's unit; null where it is undefined."""
     rule: str
-    """`threshold`, `p_value` or `calibrated`; `none` for the statistic `events`, which is never judged as drift."""
+    """`threshold`, `p_value`, `calibrated`, or `detector`: an online detector; `none` for the statistic `events`, which is never drift."""
     threshold: float | None = None
     p_value: float | None = None
     level: float | None = None
@@ -70,9 +70,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     calibration: str = ""
     """What the rule `calibrated` rests on: `long_run`, the dependence of events that the reference shows, or `independent`; otherwise empty."""
     n_reference: int
-    """Sample size of the reference that the statistic used."""
+    """Sample size of the reference that the statistic used; of a detector, the pane values it remembered before this window."""
     n_window: int
-    """Sample size of the window that the statistic used."""
+    """Sample size of the window that the statistic used; of a detector, the pane values it was fed."""
     verdict: Verdict
     reason: str = ""
     """Why `insufficient`, in words; otherwise empty."""

@@ -18,6 +18,7 @@ from stream_gov.contracts import (
     alert_event_id,
     alert_id,
 )
+from stream_gov.contracts.online_detector import DETECTOR_RULE
 
 __all__ = ["AlertMemory", "advance", "revise", "weight"]
 
@@ -54,8 +55,10 @@ def weight(result: Result) -> float:
     """How far a result is beyond its rule: 1 at the edge, larger beyond; causes are listed by it.
 
     The value over the threshold or the tolerance; where that is 0 (any distance is too much) or the rule is a p-value, the level over the
-    p-value.
+    p-value. An online detector signals or not, and has no farther: 1.
     """
+    if result.rule == DETECTOR_RULE:
+        return 1.0
     bound = result.threshold if result.rule == "threshold" else result.tolerance
     if bound and result.value is not None:
         return abs(result.value) / bound
@@ -102,6 +105,12 @@ def _message(
     value = "undefined" if first.value is None else f"{first.value:.4g}"
     if first.rule == "threshold":
         why = f"{first.statistic} {value} > {first.threshold:.4g}"
+    elif first.rule == DETECTOR_RULE:
+        more = "" if first.n_window == 1 else "s"
+        return (
+            f"{where}: change in {_names(subjects)} (signalled by {first.statistic}, now {value}; "
+            f"{first.n_window} pane value{more} after {first.n_reference})"
+        )
     elif first.rule == "p_value":
         why = f"{first.statistic} {value}, p {first.p_value:.2g} < {first.level:.2g}"
     else:

@@ -20,6 +20,7 @@ from stream_gov.contracts import (
 from stream_gov.detection.alert_lifecycle import advance, revise
 from stream_gov.detection.catalog import Catalog
 from stream_gov.detection.judge import JudgedWindow, Window, judge_window
+from stream_gov.detection.series_detectors import detector_updates, detectors_wait, feed_detectors
 from stream_gov.detection.state import (
     ModelState,
     PaneKey,
@@ -27,6 +28,7 @@ from stream_gov.detection.state import (
     PartitionState,
     Series,
     SeriesKey,
+    forgotten_detectors,
     table_key,
 )
 from stream_gov.detection.windows import first_end_after, last_end_containing, window_ends_containing
@@ -176,6 +178,9 @@ class Detector:
             for pane_key in [k for k in series.panes if record.from_ms < k[0] + k[1] and k[0] <= record.until_ms]:
                 del series.panes[pane_key]
                 step.updates[table_key("pane", *key, *pane_key)] = None
+            if series.change_points is not None:
+                # What they were fed cannot be taken back in part: they begin anew, as on the first replay.
+                step.updates.update(forgotten_detectors(key, series.change_points))
             fresh = Series(closed_until_ms=min(series.closed_until_ms or reopened, reopened), panes=series.panes)
             state.series[record.model][key] = fresh
             step.updates[table_key("series", *key)] = fresh.to_bytes()
@@ -261,9 +266,11 @@ class Detector:
             del series.reported[end]
         closed = series.closed_until_ms
         quiet = 0 if closed is None else (closed - series.last_event_end_ms) // every
-        if quiet > MAX_EMPTY_WINDOWS and not series.panes and series.alert.last is None:
-            step.updates[table_key("series", *key)] = None
+        forgettable = not series.panes and series.alert.last is None and not detectors_wait(series, now)
+        if quiet > MAX_EMPTY_WINDOWS and forgettable:
+            _forget(key, series, step)
             return True
+        step.updates.update(detector_updates(monitor, key, series))
         packed = series.to_bytes()
         if packed != as_kept or table_key("series", *key) in step.updates:
             step.updates[table_key("series", *key)] = packed
@@ -322,9 +329,14 @@ class Detector:
             rejected=rejected + sum(p.n_rejected for p in inside.values()),
         )
         profile, why_not = self._profile(monitor, profile_id)
+        online = feed_detectors(monitor, series, window, inside, profile_id, profile)
         summary = self._merge(chosen, profile) if profile is not None and events else None
         judged = judge_window(monitor, window, summary, profile, why_not=why_not)
+        if not revision:
+            judged.results.extend(online)
         step.results.extend(judged.results)
+        if revision:  # said before, and unchanged by late events; the alert must hear of it all the same
+            judged.results.extend(online)
         series.pending_late = series.pending_rejected = 0
         series.reported[end] = (revision, late, rejected)
         if series.last_events_result is None or end >= series.last_events_result.window_end_ms:
@@ -400,5 +412,7 @@ def _report_leftovers(series: Series, step: Step) -> None:
 
 def _forget(key: SeriesKey, series: Series, step: Step) -> None:
     step.updates[table_key("series", *key)] = None
+    if series.change_points is not None:
+        step.updates.update(forgotten_detectors(key, series.change_points))
     for pane_key in series.panes:
         step.updates[table_key("pane", *key, *pane_key)] = None

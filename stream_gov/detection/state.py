@@ -5,7 +5,9 @@ Keys are JSON arrays, so that no name can be mistaken for another:
 - `["time"]`: watermarks of the source partitions;
 - `["model", model]`: how far the replays of a model have come;
 - `["series", model, version, segment]`: what was closed, and the open alert;
-- `["pane", model, version, segment, start_ms, pane_ms, profile]`: the merged summary, and the cuts merged into it.
+- `["pane", model, version, segment, start_ms, pane_ms, profile]`: the merged summary, and the cuts merged into it;
+- `["detectors", model, version, segment]`: where the memory of each online detector begins;
+- `["detectors", model, version, segment, block]`: what they were fed, in blocks of panes.
 """
 
 from __future__ import annotations
@@ -19,10 +21,21 @@ import msgspec
 
 from stream_gov.contracts import NO_WATERMARK, Alert, Result, UnreadableRecordError
 from stream_gov.detection.alert_lifecycle import AlertMemory
+from stream_gov.detection.change_points import ChangePoints
 from stream_gov.detection.watermarks import SourceWatermarks
 from stream_gov.summaries import PaneLayout, PaneSummary
 
-__all__ = ["ModelState", "PaneKey", "PaneState", "PartitionState", "Series", "SeriesKey", "table_key"]
+__all__ = [
+    "ModelState",
+    "PaneKey",
+    "PaneState",
+    "PartitionState",
+    "Series",
+    "SeriesKey",
+    "forgotten_detectors",
+    "kept_detectors",
+    "table_key",
+]
 
 STATE_FORMAT = 1
 
@@ -124,6 +137,8 @@ class Series:
     """The message sent for the newest window, if there was one."""
     panes: dict[PaneKey, PaneState] = field(default_factory=dict)
     """Kept under keys of their own."""
+    change_points: ChangePoints | None = None
+    """The online detectors, if the monitor has any; kept under keys of their own."""
     wake_ms: int = NO_WATERMARK
     """Event time before which nothing is to be done; not kept, only saves looking."""
 
@@ -163,6 +178,28 @@ class Series:
             alert_before=msgspec.convert(before, AlertMemory),
             alert_said=None if said is None else msgspec.convert(said, Alert),
         )
+
+
+def kept_detectors(key: SeriesKey, points: ChangePoints) -> dict[str, bytes | None]:
+    """Return what has changed of a series' online detectors since the last time, by table key."""
+    log = points.log
+    updates: dict[str, bytes | None] = {table_key("detectors", *key, number): None for number in sorted(log.dropped)}
+    for number in sorted(log.changed):
+        updates[table_key("detectors", *key, number)] = _encoder.encode([STATE_FORMAT, *log.block_state(number)])
+    packed = _encoder.encode([STATE_FORMAT, *points.to_state()])
+    if packed != points.kept:
+        updates[table_key("detectors", *key)] = points.kept = packed
+    log.changed.clear()
+    log.dropped.clear()
+    return updates
+
+
+def forgotten_detectors(key: SeriesKey, points: ChangePoints) -> dict[str, bytes | None]:
+    """Return what is to be deleted where a series' online detectors are given up."""
+    updates: dict[str, bytes | None] = {table_key("detectors", *key): None}
+    for number in sorted({*points.log.block_numbers, *points.log.dropped}):
+        updates[table_key("detectors", *key, number)] = None
+    return updates
 
 
 @dataclass(slots=True)
@@ -237,12 +274,23 @@ class PartitionState:
                         fresh = Series.from_state(rest)
                         by_key = state.series.setdefault(parts[0], {})
                         known = by_key.get(tuple(parts))
-                        fresh.panes = known.panes if known is not None else {}
+                        if known is not None:  # its panes or detectors came first
+                            fresh.panes, fresh.change_points = known.panes, known.change_points
                         by_key[tuple(parts)] = fresh
                     case "pane":
                         model, version_name, segment, start_ms, pane_ms, profile = parts
                         series = state.series.setdefault(model, {}).setdefault((model, version_name, segment), Series())
                         series.panes[(start_ms, pane_ms, profile)] = PaneState.from_state(rest)
+                    case "detectors":
+                        model, version_name, segment, *block = parts
+                        series = state.series.setdefault(model, {}).setdefault((model, version_name, segment), Series())
+                        if series.change_points is None:
+                            series.change_points = ChangePoints()
+                        if block:
+                            series.change_points.log.restore_block(block[0], rest)
+                        else:
+                            series.change_points.restore(rest)
+                            series.change_points.kept = bytes(value)
                     case _:
                         msg = f"state under the unknown key {key}; upgrade `detect`"
                         raise UnreadableRecordError(msg)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from stream_gov.contracts import STATISTIC_NAMES, Alert, AlertStatus, Result, Verdict
+from stream_gov.contracts.online_detector import DETECTOR_RULE
 from stream_gov.detection import EVENTS_STATISTIC
 
 __all__ = ["AlertSpan", "DriftChart", "DriftPoint", "DriftSection", "EventCount", "WholeAlert", "collect_sections"]
@@ -220,6 +221,8 @@ def _weight(result: Result) -> float | None:
         return min(math.log(max(result.p_value, _LEAST_P_VALUE)) / math.log(result.level), _LARGEST_WEIGHT)
     if result.value is None:
         return None
+    if result.rule == DETECTOR_RULE:  # it signals or not; its values have no bound
+        return 1.0 if result.verdict is Verdict.DRIFT else 0.0
     bound = result.threshold if result.rule == "threshold" else result.tolerance
     if not bound:  # any distance is too much: the value itself, put beyond the rule
         return 0.0 if not result.value else math.copysign(min(1 + abs(result.value), _LARGEST_WEIGHT), result.value)
