@@ -1,6 +1,6 @@
 """How many pane records a second one process detects, and how much memory the models take.
 
-    python bench/detect.py [--models 1000] [--panes 8] [--columns 12]
+    python bench/detect.py [--models 1000] [--panes 8] [--columns 12] [--detectors adwin page_hinkley]
 
 Every model has a window of 24 panes every pane; every pane record goes through its packed form, as from Kafka, and every update of the
 table is packed, as to its changelog. Prints records a second with every window judged, and the resident memory at the end.
@@ -30,7 +30,16 @@ def main() -> None:
     parser.add_argument("--panes", type=int, default=30)
     parser.add_argument("--columns", type=int, default=12)
     parser.add_argument("--events", type=int, default=500, help="in one pane record")
+    parser.add_argument(
+        "--detectors",
+        nargs="*",
+        default=[],
+        help="online detectors on the mean (or, of shares, the missing share) of every column",
+    )
     options = parser.parse_args()
+    detectors = ", ".join(
+        f"{{detector: {d}, series: {'missing_share' if d.startswith('hddm') else 'mean'}}}" for d in options.detectors
+    )
     rng = np.random.default_rng(1)
     rows = RowBatch(
         {f"x{i}": rng.normal(size=20_000) for i in range(options.columns)}, 20_000, times_ms=np.arange(20_000)
@@ -38,7 +47,8 @@ def main() -> None:
     monitors, profiles = [], []
     for m in range(options.models):
         monitor = Monitor.from_yaml(
-            f"{{monitor: m{m}, model: m{m}, reference: m{m}, window: {{size: 24m, every: 1m}}}}", source="bench"
+            f"{{monitor: m{m}, model: m{m}, reference: m{m}, window: {{size: 24m, every: 1m}}, detectors: [{detectors}]}}",
+            source="bench",
         )
         monitors.append(monitor)
         if m == 0:

@@ -114,14 +114,19 @@ class Adwin(_OnlineDetector):
 
     @property
     def values_needed(self) -> int:
-        """Values at its first check."""
-        return (max(self.grace_period, 2 * self.min_window_length - 1) // self.clock + 1) * self.clock
+        """Values at the first check in which a step of any height, in the middle, passes the bound."""
+        # The bound on the difference of two means of half the values each is the step's height once
+        # n = 2 ln(2 ln(n) / delta) + 2 (min_window_length - 1); the right side hardly grows with n, so going round converges.
+        n = first_check = max(self.grace_period + 1, 2 * self.min_window_length, 2)
+        while n < (needed := 2 * math.log(2 * math.log(n) / self.delta) + 2 * (self.min_window_length - 1)):
+            n = max(first_check, math.floor(needed) + 1)
+        return -(-n // self.clock) * self.clock
 
     @model_validator(mode="after")
     def _checks_in_time(self) -> Adwin:
         if self.values_needed > MAX_VALUES:
             msg = (
-                f"adwin would first check after {self.values_needed} values, more than the {MAX_VALUES} it is given; "
+                f"adwin could first signal after {self.values_needed} values, more than the {MAX_VALUES} it is given; "
                 "choose a smaller `clock`, `grace_period` or `min_window_length`"
             )
             raise ValueError(msg)
@@ -215,16 +220,21 @@ class HddmW(_OnlineDetector):
 
     @property
     def values_needed(self) -> int:
-        """Fewest values with which a step from 0 to 1 passes the bound, half of them on each side; 0: no number is enough."""
+        """Fewest values with which a step from 0 to 1 passes the bound; 0: no number is enough."""
         # The squared weights of k values sum to limit + (1 - limit) * (1 - lambda)**(2k); those of both sides must sum to less than this:
         allowed = 2 / math.log(1 / self.drift_confidence)
         limit = self.lambda_val / (2 - self.lambda_val)
         if 2 * limit >= allowed:
             return 0
-        if allowed >= 2:
+        if allowed > 2:
             return 2
-        half = (allowed / 2 - limit) / (1 - limit)
-        return 2 * max(1, math.ceil(math.log(half) / (2 * math.log1p(-self.lambda_val))))
+
+        def of(k: int) -> float:
+            return limit + (1 - limit) * math.exp(2 * k * math.log1p(-self.lambda_val))
+
+        half = math.log((allowed / 2 - limit) / (1 - limit)) / (2 * math.log1p(-self.lambda_val))
+        k = math.floor(half) + 1
+        return 2 * k - (k > 1 and of(k) + of(k - 1) < allowed)
 
     @model_validator(mode="after")
     def _can_signal(self) -> HddmW:

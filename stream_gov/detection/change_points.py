@@ -261,7 +261,7 @@ class ChangePoints:
         if not said.n_fed:
             return f"no pane since the window before has a value (at least {plan.least} of {plan.monitor.min_events} min_events)"
         if n < needed:
-            return f"{watch.config.detector} has {n} pane values since it began or signalled last, and needs {needed}"
+            return f"{watch.config.detector} has {n} of the {needed} pane values it needs, since it began or signalled last"
         return ""
 
     # --- keeping -------------------------------------------------------------------------------------------------------------------

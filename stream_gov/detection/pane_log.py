@@ -35,22 +35,18 @@ class PaneLog:
     tells the number of the next row and how far event time has come.
     """
 
-    __slots__ = ("_blocks", "changed", "dropped", "until_ms")
+    __slots__ = ("_blocks", "changed", "dropped", "next_row", "until_ms")
 
     def __init__(self) -> None:
         self._blocks: dict[int, _Block] = {}
+        self.next_row = 0
+        """Number of the row to come."""
         self.until_ms: int | None = None
         """End of the last pane with events; None before the first."""
         self.changed: set[int] = set()
         """Blocks that differ from what was kept of them last."""
         self.dropped: set[int] = set()
         """Blocks to be kept no longer."""
-
-    @property
-    def next_row(self) -> int:
-        """Number of the row to come."""
-        last = max(self._blocks, default=None)
-        return 0 if last is None else last * BLOCK_ROWS + self._blocks[last].n_rows
 
     @property
     def block_numbers(self) -> list[int]:
@@ -67,6 +63,7 @@ class PaneLog:
             self._arrange(block, tuple(names))
         block.values.extend(row.get(name, math.nan) for name in block.names)
         block.n_rows += 1
+        self.next_row += 1
         self.changed.add(number)
 
     @staticmethod
@@ -122,4 +119,5 @@ class PaneLog:
             msg = f"a block of {n_rows} rows and {len(names)} series has {values.size} values"
             raise ValueError(msg)
         self._blocks[number] = _Block(tuple((c, s) for c, s in names), array("d", values.tolist()), n_rows)
+        self.next_row = max(self.next_row, number * BLOCK_ROWS + n_rows)
         self.until_ms = max(until, until if self.until_ms is None else self.until_ms)
