@@ -257,6 +257,52 @@ def test_late_events_are_not_fed_again_and_a_revision_keeps_what_was_said():
     assert (newest.n_reference, newest.n_window) == (0, 1), "the memory is empty since the signal, whatever came late"
 
 
+def test_a_pane_whose_step_has_passed_is_not_fed_though_windows_that_hold_it_are_still_open():
+    watched = monitor_of(QUICK["page_hinkley"], window="{size: 4h, every: 1h}")
+    driver = Driver(watched, profile_for(watched))
+    for hour in (0, 1, 3):  # nothing in the hour 2 when it closes
+        feed_hour(driver, hour, [{"x": 10.0}] * 20)
+        driver.advance(T0 + min(hour + 1, 3) * HOUR)
+    feed_hour(driver, 2, [{"x": 90.0}] * 500)
+    driver.advance(T0 + 4 * HOUR)
+    found = driver.results(statistic="page_hinkley_mean")
+    assert [r.n_window for r in found] == [1, 1, 0, 1]
+    assert found[-1].events == 560, "the window itself does hold it"
+    assert abs(found[-1].value) < 0.1
+
+
+def test_a_window_in_a_long_silence_that_is_judged_for_the_first_time_when_late_events_come_is_not_fed():
+    watched = monitor_of(QUICK["page_hinkley"], window="{size: 1h, allowed_lateness: 100h}")
+    driver = Driver(watched, profile_for(watched))
+    for hour in (0, 1, 60):
+        driver.advance(T0 + hour * HOUR)
+        feed_hour(driver, hour, [{"x": 10.0}] * 20)
+    driver.advance(T0 + 61 * HOUR)
+    feed_hour(driver, 45, [{"x": 90.0}] * 500)
+    driver.advance(T0 + 61 * HOUR)
+    found = {(r.window_start_ms - T0) // HOUR: r for r in driver.results(statistic="page_hinkley_mean")}
+    assert {hour: (r.n_reference, r.n_window) for hour, r in found.items() if hour in (0, 1, 45, 60)} == {
+        0: (0, 1),
+        1: (1, 1),
+        60: (2, 1),
+        45: (3, 0),
+    }
+    assert "no pane since the window before" in found[45].reason
+
+
+def test_state_is_read_in_whatever_order_a_table_gives_it():
+    watched = monitor_of(*QUICK.values())
+    drivers = [Driver(watched, profile_for(watched)) for _ in range(2)]
+    for turned, driver in enumerate(drivers):
+        for hour in range(40):
+            feed_hour(driver, hour, events_of_hour(6, hour))
+            driver.advance(T0 + (hour + 1) * HOUR)
+            if turned:
+                driver.table = dict(sorted(driver.table.items(), reverse=hour % 2 == 0))
+                driver.restart()
+    assert drivers[0].results() == drivers[1].results()
+
+
 @pytest.mark.parametrize("window", ["{size: 1h}", "{size: 3h, every: 1h, allowed_lateness: 2h}"])
 def test_a_restart_after_every_step_changes_no_verdict_of_any_detector(window):
     watched = monitor_of(
@@ -299,7 +345,8 @@ def test_records_sent_twice_and_partitions_that_interleave_otherwise_change_noth
     assert found[0] == found[1] == found[2] == found[3]
 
 
-def test_a_replay_begins_anew_and_gives_the_same_twice():
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_replay_begins_anew_and_gives_the_same_twice(restarted):
     watched = monitor_of(*QUICK.values())
     driver = Driver(watched, profile_for(watched))
     for hour in range(40):
@@ -311,6 +358,9 @@ def test_a_replay_begins_anew_and_gives_the_same_twice():
         driver.begin_replay(name, from_time=T0 + 10 * HOUR, until_time=T0 + 40 * HOUR - 1)
         for hour in range(10, 40):
             feed_hour(driver, hour, events_of_hour(3, hour))
+            driver.cut()
+            if restarted:
+                driver.restart()
         driver.finish()
         found.append((driver._results[before[0] :], driver._alerts[before[1] :]))
     assert found[0] == found[1]
@@ -465,9 +515,10 @@ def test_what_is_kept_is_bounded_and_a_closed_window_rewrites_little():
         points.judge(watched, window, [FedPane(i * HOUR, int(rng.poisson(50)), None)], None)
         updates = kept_detectors(("shop", "1", ""), points)
         written.append(sum(len(v) for v in updates.values() if v))
+        assert sum(value is not None for value in updates.values()) <= 2, "one block, and where memories begin"
         for key, value in updates.items():
             if value is None:
-                kept.pop(key, None)
+                del kept[key]
             else:
                 kept[key] = value
     assert len(kept) <= 2_000 // BLOCK_ROWS + 3
