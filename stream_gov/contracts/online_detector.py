@@ -1,4 +1,4 @@
-"""Online detectors in the monitor file: change points in series of one value per pane. `docs/detectors.md` explains them."""
+"""Online detectors in the monitor file: change points in series of one value per pane. `docs/detection.md` explains them."""
 
 from __future__ import annotations
 

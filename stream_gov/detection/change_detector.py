@@ -21,7 +21,7 @@ MAX_ROWS = 4 * MAX_VALUES
 
 
 class RiverDetector(Protocol):
-    """What is used of river: the same in all its releases from 0.21 on."""
+    """What is used of river: the same in all its releases from 0.22 on."""
 
     def update(self, x: float) -> object:
         """Take in the next value."""
@@ -95,7 +95,8 @@ class ChangeDetector:
 
     def wake(self, config: OnlineDetector, unit: Unit, log: PaneLog) -> None:
         """Make it ready for the next row of the log: nothing to do, unless it was not at hand or its unit is another."""
-        if self._river is None or self._config != config or self._unit != unit:
+        known = self._config is config or self._config == config
+        if self._river is None or not known or self._unit != unit:
             self._config, self._unit = config, unit
             self._feed_again(log, self.first_row, log.next_row)
 

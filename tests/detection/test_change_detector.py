@@ -222,7 +222,7 @@ def bits_of_hddm_w() -> list[float]:
 @pytest.mark.parametrize(
     ("config", "values", "signals"),
     [
-        # river's documentation of each class, the same from 0.21 (ADWIN: 0.24) to 0.26
+        # river's documentation of each class, the same from 0.22 to 0.26
         (Adwin(detector="adwin", series="mean"), of_the_documentation, [1023]),
         (Kswin(detector="kswin", series="mean", alpha=1e-4, seed=42), of_the_documentation, [1016]),
         (PageHinkley(detector="page_hinkley", series="mean"), of_the_documentation, [1006]),
