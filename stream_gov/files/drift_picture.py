@@ -339,10 +339,18 @@ def _rule(result: Result) -> str:
         return f"threshold {result.threshold:.4g}"
     if result.rule == DETECTOR_RULE:
         return "signalled" if result.verdict is Verdict.DRIFT else "no signal"
+    if result.rule == "sequential":
+        return f"tolerance {result.tolerance:.4g}, evidence needed {result.threshold:.3g}"
     p_value = "undefined" if result.p_value is None else f"{result.p_value:.2g}"
     if result.rule == "p_value":
         return f"p {p_value}, level {result.level:.2g}"
     return f"tolerance {result.tolerance:.4g}, p {p_value}"
+
+
+def _bound(result: Result) -> str:
+    if result.rule == "sequential":
+        return f"needed {result.threshold:.3g}"
+    return f"threshold {result.threshold:.4g}" if result.rule == "threshold" else f"tolerance {result.tolerance:.4g}"
 
 
 def _reading(chart: DriftChart) -> str:
@@ -365,10 +373,7 @@ def _reading(chart: DriftChart) -> str:
     elif result.rule == DETECTOR_RULE:
         second = f"value {result.value:.3g} when it signalled" if chart.n_drift else "no signal"
     else:
-        bound = (
-            f"threshold {result.threshold:.4g}" if result.rule == "threshold" else f"tolerance {result.tolerance:.4g}"
-        )
-        second = f"farthest {result.value:.3g} ({bound})"
+        second = f"farthest {result.value:.3g} ({_bound(result)})"
     return f"{first}<small>{second}</small>"
 
 

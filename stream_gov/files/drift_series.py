@@ -223,10 +223,11 @@ def _weight(result: Result) -> float | None:
         return None
     if result.rule == DETECTOR_RULE:  # it signals or not; its values have no bound
         return 1.0 if result.verdict is Verdict.DRIFT else 0.0
-    bound = result.threshold if result.rule == "threshold" else result.tolerance
+    bound = result.tolerance if result.rule == "calibrated" else result.threshold
+    size = result.distance if result.rule == "calibrated" and result.distance is not None else abs(result.value)
     if not bound:  # any distance is too much: the value itself, put beyond the rule
-        return 0.0 if not result.value else math.copysign(min(1 + abs(result.value), _LARGEST_WEIGHT), result.value)
-    return max(-_LARGEST_WEIGHT, min(result.value / bound, _LARGEST_WEIGHT))
+        return math.copysign(min(1 + size, _LARGEST_WEIGHT), result.value) if size else 0.0
+    return math.copysign(min(size / bound, _LARGEST_WEIGHT), result.value)
 
 
 def _in_order(charts: Sequence[DriftChart]) -> list[DriftChart]:
