@@ -47,7 +47,7 @@ CHECKS = {
     "jensen_shannon, tolerance 0.1": "{statistic: jensen_shannon, tolerance: 0.1, level: 0.001}",
     "psi > 0.1": "{statistic: psi, threshold: 0.1}",
     "psi > 0.2": "{statistic: psi, threshold: 0.2}",
-    "ks p < 0.05": "{statistic: ks, p_value: 0.05}, {statistic: chi_squared, p_value: 0.05}",
+    "ks, chi_squared p < 0.05": "{statistic: ks, p_value: 0.05}, {statistic: chi_squared, p_value: 0.05}",
     "chi_squared p < 0.001": "{statistic: chi_squared, p_value: 0.001}",
 }
 DETECTORS = {
@@ -60,7 +60,16 @@ DETECTORS = {
     "hddm_a": "{detector: hddm_a, series: error_rate, columns: [error]}",
     "hddm_w": "{detector: hddm_w, series: error_rate, columns: [error]}",
 }
-METHODS = {name: f"checks: [{text}]" for name, text in CHECKS.items()}
+IN_BUDGET = {
+    "psi, tolerance 0.1, budget": "{statistic: psi, tolerance: 0.1}",
+    "psi, tolerance 0.02, budget": "{statistic: psi, tolerance: 0.02}",
+    "e_detector, tolerance 0.1, budget": "{statistic: e_detector, tolerance: 0.1}",
+    "e_detector, tolerance 0.02, budget": "{statistic: e_detector, tolerance: 0.02}",
+}
+BUDGET = "budget: {false_alarms: 1, per: 1000m}"
+"""One false alarm in 1,000 windows."""
+METHODS = {name: f"{BUDGET}\nchecks: [{text}]" for name, text in IN_BUDGET.items()}
+METHODS |= {name: f"checks: [{text}]" for name, text in CHECKS.items()}
 METHODS |= {name: f"checks: []\ndetectors: [{text}]" for name, text in DETECTORS.items()}
 EVERY = (5, 25)
 """Windows between the alarms of the baselines that look at nothing."""
