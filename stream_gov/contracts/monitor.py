@@ -10,22 +10,23 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
     WithJsonSchema,
     model_validator,
 )
 
+from stream_gov.contracts.alert_policy import AlertPolicy
 from stream_gov.contracts.durations import Duration, format_duration
 from stream_gov.contracts.errors import ConfigurationError
+from stream_gov.contracts.maintenance import Maintenance
 from stream_gov.contracts.online_detector import MODEL_SERIES, OnlineDetector
+from stream_gov.contracts.strict_model import StrictModel as _Strict
 from stream_gov.contracts.strict_yaml import parse_yaml
 from stream_gov.contracts.unknown_keys import describe_validation_error, nearest
 
-__all__ = ["STATISTIC_NAMES", "AlertPolicy", "Budget", "Check", "ColumnSelection", "Monitor", "WindowConfig"]
+__all__ = ["STATISTIC_NAMES", "Budget", "Check", "ColumnSelection", "Monitor", "WindowConfig"]
 
 STATISTIC_NAMES = (
     "psi",
@@ -71,10 +72,6 @@ _NAME_IN_WORDS = "letters, digits, `.`, `_` and `-`, at most 100, the first a le
 _MAX_PANES_PER_WINDOW = 1_000
 _SHORTEST_BUDGET = 3_600_000
 _LONGEST_BUDGET = 3_650 * 86_400_000
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
 def _text_of(pattern: str) -> dict[str, str]:
@@ -209,13 +206,6 @@ class Budget(_Strict):
         return self
 
 
-class AlertPolicy(_Strict):
-    """When an alert ends."""
-
-    resolve_after: int = Field(default=1, ge=1, le=1_000)
-    """Stable windows in a row that resolve it."""
-
-
 def _one_or_many(value: Any) -> Any:
     """`segments: [region, [region, device]]`: a single column needs no list of its own."""
     if isinstance(value, list | tuple):
@@ -290,6 +280,8 @@ class Monitor(_Strict):
     detectors: tuple[OnlineDetector, ...] = ()
     """Change points in series of one value per pane."""
     alerts: AlertPolicy = AlertPolicy()
+    maintenance: tuple[Maintenance, ...] = ()
+    """Times in which windows are judged but neither open, change nor end an alert."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Monitor:
@@ -318,6 +310,10 @@ class Monitor(_Strict):
     def pane_ms(self) -> int:
         """Length of a pane in milliseconds."""
         return math.gcd(self.window.size, self.window.every_ms) if self.pane is None else self.pane
+
+    def in_maintenance(self, start_ms: int, end_ms: int) -> bool:
+        """Tell whether a window overlaps a maintenance by any part; start inclusive, end exclusive."""
+        return any(m.overlaps(start_ms, end_ms) for m in self.maintenance)
 
     def checks_of(self, column: str) -> list[Check]:
         """Return the checks that judge a column: for each statistic the one that names it, else the one that names none."""

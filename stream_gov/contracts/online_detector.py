@@ -6,8 +6,9 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
+from stream_gov.contracts.strict_model import StrictModel
 from stream_gov.contracts.unknown_keys import nearest
 
 __all__ = [
@@ -47,10 +48,8 @@ MAX_VALUES = 1_000
 """Values that a detector may need before it can signal, and that are left of its memory when it is cut."""
 
 
-class _OnlineDetector(BaseModel):
+class _OnlineDetector(StrictModel):
     """What every detector has: a series and its columns."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     needs_shares: ClassVar[bool] = False
 

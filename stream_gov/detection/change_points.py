@@ -82,7 +82,7 @@ class ChangePoints:
     """Feeds detectors with one value per pane and says in which windows they signalled.
 
     Each pane is fed once, when the first window that holds it closes, in the order of event time. Later events of a pane that was fed change
-    nothing here.
+    nothing here. Panes that overlap a maintenance are left out: what happens in them is expected, and so is its end.
     """
 
     __slots__ = ("_detectors", "_plan", "_profile", "_said", "kept", "log")
@@ -212,10 +212,11 @@ class ChangePoints:
         """Count the panes without events since the last one with events as 0, for the series `events`."""
         if self.log.until_ms is None or not monitor.model_detectors():
             return
-        n_panes = (until_ms - self.log.until_ms) // monitor.pane_ms
-        if n_panes <= MAX_SILENT_PANES:
-            for _ in range(n_panes):
-                self._feed(dict.fromkeys((("", series) for series in MODEL_SERIES), 0.0), watched, said)
+        silent = range(self.log.until_ms, until_ms, monitor.pane_ms)
+        if len(silent) <= MAX_SILENT_PANES:
+            for start in silent:
+                if not monitor.in_maintenance(start, start + monitor.pane_ms):
+                    self._feed(dict.fromkeys((("", series) for series in MODEL_SERIES), 0.0), watched, said)
 
     def _feed(
         self,
@@ -333,4 +334,5 @@ def _result(
         events=window.events,
         late=window.late,
         rejected=window.rejected,
+        maintenance=window.maintenance,
     )

@@ -31,6 +31,8 @@ class Window:
     events: int
     late: int
     rejected: int
+    maintenance: bool = False
+    """It overlaps a maintenance of the monitor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ def judge_window(
                     check,
                     monitor.min_events,
                     level=level,
-                    dependence=profile.long_run.get(column) if monitor.calibration == "long_run" else None,
+                    dependence=profile.dependence.get(column) if monitor.calibration == "long_run" else None,
                 )
                 results.append(_result(monitor, window, reference_id, column, check, decision))
     details: dict[str, str] = {}
@@ -168,6 +170,7 @@ def _events_result(monitor: Monitor, window: Window, reference_id: str, n_refere
         events=window.events,
         late=window.late,
         rejected=window.rejected,
+        maintenance=window.maintenance,
     )
 
 
@@ -204,4 +207,5 @@ def _result(
         events=window.events,
         late=window.late,
         rejected=window.rejected,
+        maintenance=window.maintenance,
     )

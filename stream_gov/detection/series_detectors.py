@@ -53,7 +53,11 @@ def feed_detectors(
     fed = [
         FedPane(start, pane.n_events, None if profile is None else pane.merged(profile.layout))
         for (start, length, counted_for), pane in panes.items()
-        if start >= newest and length == monitor.pane_ms and counted_for == profile_id and pane.n_events
+        if start >= newest
+        and length == monitor.pane_ms
+        and counted_for == profile_id
+        and pane.n_events
+        and not monitor.in_maintenance(start, start + length)
     ]
     return series.change_points.judge(monitor, window, fed, profile)
 

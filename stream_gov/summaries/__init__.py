@@ -17,7 +17,15 @@ from stream_gov.summaries.layout import (
     PaneLayout,
     layout_from_state,
 )
-from stream_gov.summaries.long_run import MAX_LONG_RUN_CELLS, Dependence, Inflation, LongRun, n_cells_of, pooled_cells
+from stream_gov.summaries.long_run import (
+    ASSUMED_INFLATION,
+    MAX_LONG_RUN_CELLS,
+    Dependence,
+    Inflation,
+    LongRun,
+    n_cells_of,
+    pooled_cells,
+)
 from stream_gov.summaries.numeric import NumericColumns, NumericSummary
 from stream_gov.summaries.pane import (
     MAX_NEW_COLUMNS,
@@ -28,6 +36,7 @@ from stream_gov.summaries.pane import (
 )
 
 __all__ = [
+    "ASSUMED_INFLATION",
     "MAX_LONG_RUN_CELLS",
     "MAX_NEW_COLUMNS",
     "MAX_SKETCHED_COLUMNS",

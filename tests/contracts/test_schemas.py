@@ -149,7 +149,14 @@ checks:
 detectors:
   - {detector: adwin, series: mean, columns: [nswprice], delta: 0.01}
   - {detector: hddm_a, series: missing_share}
-alerts: {resolve_after: 2}
+alerts:
+  open_after: {windows: 2, of: 3}
+  resolve_after: 2
+  hysteresis: 0.2
+  severities: {info: 1, warning: 2, critical: 5}
+maintenance:
+  - {from: 2026-12-24T00:00Z, until: 2026-12-27T00:00Z, note: freeze}
+  - {every: week, from: "Sun 02:00", for: 3h, timezone: Europe/Berlin}
 """
 
 
@@ -190,6 +197,16 @@ def test_monitor_as_it_stands_on_the_topic_is_valid():
         {"detectors": [{"detector": "adwin", "series": "mean", "threshold": 50}]},
         {"detectors": [{"detector": "adwin", "series": "mean", "delta": 1}]},
         {"detectors": [{"series": "mean"}]},
+        {"alerts": {"open_after": {"windows": 0}}},
+        {"alerts": {"open_after": 2}},
+        {"alerts": {"hysteresis": 1}},
+        {"alerts": {"severities": {}}},
+        {"alerts": {"severities": {"page": 1}}},
+        {"alerts": {"severities": {"warning": 0.5}}},
+        {"maintenance": [{"every": "week", "frm": "Sun 02:00", "for": "3h"}]},
+        {"maintenance": [{"every": "month", "from": "02:00", "for": "3h"}]},
+        {"maintenance": [{"every": "day", "from": 120, "for": "3h"}]},
+        {"maintenance": [{"every": "day", "from": "02:00", "for": 3}]},
     ],
 )
 def test_schema_and_reader_refuse_the_same_mistakes(changes):

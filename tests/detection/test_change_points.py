@@ -478,6 +478,38 @@ def test_a_signal_opens_an_alert_which_resolves_when_the_new_level_was_learnt_an
     )
     assert (opened.change.value, (opened.window_start_ms - T0) // HOUR) == ("opened", 12)
     assert (resolved.change.value, (resolved.window_start_ms - T0) // HOUR) == ("resolved", 12 + 4 + 3)
+    assert resolved.message == "shop: steady again after a change (x)"
+
+
+def test_a_signal_opens_an_alert_at_once_however_persistent_drift_must_be():
+    watched = monitor_of(QUICK["page_hinkley"], more="alerts: {open_after: {windows: 3, of: 5}}")
+    driver = Driver(watched, profile_for(watched))
+    for hour in range(30):
+        feed_hour(driver, hour, [{"x": 10.0 if hour < 12 else 20.0}] * 20)
+    driver.finish()
+    opened, resolved = driver.alerts()
+    assert (opened.change.value, (opened.window_start_ms - T0) // HOUR) == ("opened", 12)
+    assert (opened.severity.value, opened.causes[0].weight) == ("warning", 1.0)
+    assert resolved.message == "shop: steady again after a change (x)"
+
+
+def test_what_happens_in_a_maintenance_is_not_fed_and_its_end_is_no_change():
+    closed = "maintenance: [{from: 2026-01-01T12:00Z, until: 2026-01-01T18:00Z}]"
+    for more, signals in ((closed, 0), ("", 1)):
+        watched = monitor_of(QUICK["page_hinkley"], QUICK["events"], more=more)
+        driver = Driver(watched, profile_for(watched))
+        for hour in range(30):
+            if hour != 14:  # nothing at all in one hour of it
+                feed_hour(driver, hour, [{"x": 90.0 if 12 <= hour < 18 else 10.0}] * (2 if 12 <= hour < 18 else 20))
+        driver.finish()
+        found = [r for r in driver.results() if r.rule == "detector"]
+        assert (sum(r.verdict is Verdict.DRIFT for r in found) > 0) == bool(signals)
+        in_it = [r for r in found if 12 <= (r.window_start_ms - T0) // HOUR < 18]
+        assert {r.maintenance for r in in_it} == {bool(more)}
+        if more:
+            assert {(r.n_window, r.verdict.value) for r in in_it} == {(0, "insufficient")}
+            assert [r.n_window for r in found if r not in in_it] == [1] * 48
+        assert len(driver.alerts()) >= signals
 
 
 def test_why_a_detector_cannot_say_yet_is_in_the_reason():
