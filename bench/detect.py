@@ -1,6 +1,6 @@
 """How many pane records a second one process detects, and how much memory the models take.
 
-    python bench/detect.py [--models 1000] [--panes 8] [--columns 12] [--compare season]
+    python bench/detect.py [--models 1000] [--panes 8] [--columns 12] [--compare season] [--detectors adwin page_hinkley]
 
 Every model has a window of 24 panes of an hour every pane; with `--compare season` it is compared with the mixture of the 24 hours of the day, with
 `--compare trailing` with 64 panes of the past; every pane record goes through its packed form, as from Kafka, and every update of the
@@ -33,7 +33,16 @@ def main() -> None:
     parser.add_argument("--columns", type=int, default=12)
     parser.add_argument("--events", type=int, default=500, help="in one pane record")
     parser.add_argument("--compare", choices=COMPARE, default="whole")
+    parser.add_argument(
+        "--detectors",
+        nargs="*",
+        default=[],
+        help="online detectors on the mean (or, of shares, the missing share) of every column",
+    )
     options = parser.parse_args()
+    detectors = ", ".join(
+        f"{{detector: {d}, series: {'missing_share' if d.startswith('hddm') else 'mean'}}}" for d in options.detectors
+    )
     rng = np.random.default_rng(1)
     rows = RowBatch(
         {f"x{i}": rng.normal(size=20_000) for i in range(options.columns)},
@@ -43,7 +52,7 @@ def main() -> None:
     monitors, profiles = [], []
     for m in range(options.models):
         monitor = Monitor.from_yaml(
-            f"{{monitor: m{m}, model: m{m}, reference: m{m}, window: {{size: 24h, every: 1h}}{COMPARE[options.compare]}}}",
+            f"{{monitor: m{m}, model: m{m}, reference: m{m}, window: {{size: 24h, every: 1h}}, detectors: [{detectors}]{COMPARE[options.compare]}}}",
             source="bench",
         )
         monitors.append(monitor)

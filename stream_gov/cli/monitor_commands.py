@@ -63,6 +63,7 @@ def _in_words(monitor: Monitor) -> str:
     if monitor.window.every_ms != monitor.window.size:
         window += f" every {format_duration(monitor.window.every_ms)}"
     checks = ", ".join(dict.fromkeys(c.statistic for c in monitor.checks))
+    detectors = ", ".join(dict.fromkeys(d.statistic for d in monitor.detectors))
     reference = f"compared with {monitor.reference}" if monitor.reference else "without a reference"
     if monitor.seasonal is not None:
         reference += f" by {monitor.seasonal}"
@@ -70,7 +71,8 @@ def _in_words(monitor: Monitor) -> str:
         reference = (
             f"compared with the {format_duration(monitor.trailing.length)} before in the cells of {monitor.reference}"
         )
-    return f"monitor {monitor.name} of model {monitor.model}, {window}, {reference}; checks {checks}"
+    words = f"monitor {monitor.name} of model {monitor.model}, {window}, {reference}; checks {checks}"
+    return words + (f"; detectors {detectors}" if detectors else "")
 
 
 def _mistake_of_season(monitor: Monitor, state: StateDirectory) -> str:
@@ -102,6 +104,7 @@ def unknown_columns(monitor: Monitor, profile: ReferenceProfile) -> list[str]:
     named = [("columns.include", c) for c in monitor.columns.include or ()]
     named += [("columns.exclude", c) for c in monitor.columns.exclude if c not in profile.ignored]
     named += [(f"checks ({check.statistic})", c) for check in monitor.checks for c in check.columns or ()]
+    named += [(f"detectors ({d.statistic})", c) for d in monitor.detectors for c in d.columns or ()]
     return [
         f"{place}: {profile.id} has no column {column!r}{nearest(column, known)}"
         for place, column in named

@@ -43,6 +43,8 @@ class CauseKind(StrEnum):
     """Any other change of the distribution."""
     NEW_COLUMN = "new_column"
     LOST_COLUMN = "lost_column"
+    SERIES_CHANGE = "series_change"
+    """An online detector signalled; it compares with the panes before, not with the reference."""
     MODEL_CHANGE = "model_change"
     """Of any other statistic of the model as a whole."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import (
@@ -21,6 +21,7 @@ from stream_gov.contracts.alert_policy import AlertPolicy
 from stream_gov.contracts.durations import Duration, format_duration
 from stream_gov.contracts.errors import ConfigurationError
 from stream_gov.contracts.maintenance import Maintenance
+from stream_gov.contracts.online_detector import MODEL_SERIES, OnlineDetector
 from stream_gov.contracts.seasons import Season, SeasonKind, check_timezone
 from stream_gov.contracts.strict_model import StrictModel as _Strict
 from stream_gov.contracts.strict_yaml import parse_yaml
@@ -262,6 +263,19 @@ def _or_a_coarser_season(season: str | None) -> str:
     return "" if season is None else ", or a shorter `size`, or `season: day_of_week`"
 
 
+def _no_two_judge_the_same(what: str, named: Sequence[tuple[str, tuple[str, ...] | None]]) -> None:
+    """Refuse two of one statistic that name the same column, or that both name none."""
+    seen: dict[str, set[str | None]] = {}
+    for statistic, columns in named:
+        taken = seen.setdefault(statistic, set())
+        for column in columns if columns is not None else (None,):
+            if column in taken:
+                where = f"column {column!r}" if column is not None else "all other columns"
+                msg = f"two {what} of {statistic} judge {where}; keep one"
+                raise ValueError(msg)
+            taken.add(column)
+
+
 def _default_checks() -> tuple[Check, ...]:
     return (
         Check(statistic="psi", tolerance=0.1),
@@ -308,6 +322,8 @@ class Monitor(_Strict):
     budget: Budget = Budget()
     """How many false alarms are acceptable."""
     checks: tuple[Check, ...] = Field(default_factory=_default_checks)
+    detectors: tuple[OnlineDetector, ...] = ()
+    """Change points in series of one value per pane."""
     alerts: AlertPolicy = AlertPolicy()
     maintenance: tuple[Maintenance, ...] = ()
     """Times in which windows are judged but neither open, change nor end an alert."""
@@ -333,15 +349,8 @@ class Monitor(_Strict):
         if "drifted_columns" in statistics and statistics <= MODEL_STATISTICS:
             msg = "drifted_columns counts the columns that other checks call drift, and there is no check of columns; add one, such as {statistic: psi, tolerance: 0.1}"
             raise ValueError(msg)
-        seen: dict[str, set[str | None]] = {}
-        for check in self.checks:
-            named = seen.setdefault(check.statistic, set())
-            for column in check.columns if check.columns is not None else (None,):
-                if column in named:
-                    where = f"column {column!r}" if column is not None else "all other columns"
-                    msg = f"two checks of {check.statistic} judge {where}; keep one"
-                    raise ValueError(msg)
-                named.add(column)
+        _no_two_judge_the_same("checks", [(c.statistic, c.columns) for c in self.checks])
+        _no_two_judge_the_same("detectors", [(d.statistic, d.columns) for d in self.detectors])
         if len(set(self.segments)) != len(self.segments) or any(not s or len(set(s)) != len(s) for s in self.segments):
             msg = "segments: a segment names at least one column, each once, and no segment stands twice"
             raise ValueError(msg)
@@ -408,6 +417,22 @@ class Monitor(_Strict):
     def model_checks(self) -> list[Check]:
         """Return the checks of the model as a whole."""
         return [c for c in self.checks if c.statistic in MODEL_STATISTICS]
+
+    def detectors_of(self, column: str) -> list[OnlineDetector]:
+        """Return the online detectors of a column: of each statistic the one that names it, else the one that names none."""
+        chosen: dict[str, OnlineDetector] = {}
+        for detector in self.detectors:
+            if detector.series in MODEL_SERIES:
+                continue
+            if detector.columns is None:
+                chosen.setdefault(detector.statistic, detector)
+            elif column in detector.columns:
+                chosen[detector.statistic] = detector
+        return list(chosen.values())
+
+    def model_detectors(self) -> list[OnlineDetector]:
+        """Return the online detectors of the model as a whole."""
+        return [d for d in self.detectors if d.series in MODEL_SERIES]
 
     @classmethod
     def from_mapping(cls, data: Any, *, source: str) -> Monitor:

@@ -60,7 +60,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     value: float | None
     """In the statistic's unit; null where it is undefined."""
     rule: str
-    """`threshold`, `p_value`, `calibrated` or `sequential`; `none` for the statistic `events`, which is never judged as drift."""
+    """`threshold`, `p_value`, `calibrated`, `sequential` or `detector` (an online one); `none` for the statistic `events`: it is never drift."""
     threshold: float | None = None
     p_value: float | None = None
     level: float | None = None
@@ -75,9 +75,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What the rule `calibrated` rests on: `long_run`, the dependence of events that the reference shows; `assumed`, where it does not show it; or
     `independent` draws. Otherwise empty."""
     n_reference: int
-    """Sample size of the reference that the statistic used."""
+    """Sample size of the reference that the statistic used; of a detector, the pane values it remembered before this window."""
     n_window: int
-    """Sample size of the window that the statistic used."""
+    """Sample size of the window that the statistic used; of a detector, the pane values it was fed."""
     verdict: Verdict
     since_ms: int | None = None
     """Start of the window with which a lasting shift began, where the rule is `sequential` and the verdict `drift`."""

@@ -21,7 +21,7 @@ from stream_gov.contracts.durations import format_duration
 from stream_gov.contracts.event import Event, GroundTruth
 from stream_gov.contracts.monitor import STATISTIC_NAMES, Monitor
 from stream_gov.contracts.result import Result
-from stream_gov.contracts.unknown_keys import model_in
+from stream_gov.contracts.unknown_keys import models_in
 
 __all__ = ["CONTRACTS", "Contract", "FieldDocs", "json_schema_of_model", "json_schema_of_struct", "schema_files"]
 
@@ -143,8 +143,8 @@ def _structs_in(shape: Any) -> Iterator[type[msgspec.Struct]]:
 
 
 def _models_in(model: type[BaseModel]) -> list[type[BaseModel]]:
-    inner = [model_in(field.annotation) for field in model.model_fields.values()]
-    return [model, *(found for cls in inner if cls is not None for found in _models_in(cls))]
+    inner = [cls for field in model.model_fields.values() for cls in models_in(field.annotation)]
+    return [model, *(found for cls in inner for found in _models_in(cls))]
 
 
 def _framed(contract: Contract, schema: dict[str, Any], parts: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
-__all__ = ["describe_validation_error", "model_in", "nearest"]
+__all__ = ["describe_validation_error", "models_in", "nearest"]
 
 
 def nearest(name: str, known: Sequence[str]) -> str:
@@ -27,31 +27,41 @@ def nearest(name: str, known: Sequence[str]) -> str:
     return f"; known are: {', '.join(sorted(known))}"
 
 
-def _keys_at(model: type[BaseModel], path: Sequence[int | str]) -> list[str]:
-    """Keys that are allowed beside the one at the end of `path`."""
-    here: type[BaseModel] = model
-    for step in path[:-1]:
-        if isinstance(step, int):
-            continue
-        field = next((f for name, f in here.model_fields.items() if step in (name, f.alias)), None)
-        if field is None:
-            return []
-        inner = model_in(field.annotation)
-        if inner is None:
-            return []
-        here = inner
-    return [f.alias or name for name, f in here.model_fields.items()]
+def _walk(model: type[BaseModel], path: Sequence[int | str]) -> tuple[list[int | str], list[type[BaseModel]]]:
+    """Follow a path of pydantic's: return it as the file has it, and the sections that may stand at its end.
+
+    Where a section may be of several kinds, pydantic adds to the path the name of the kind that was chosen.
+    """
+    here = [model]
+    in_file: list[int | str] = []
+    for step in path:
+        if isinstance(step, str):
+            chosen = [kind for kind in here if _tag(kind) == step]
+            if chosen:
+                here = chosen
+                continue
+            fields = [f for kind in here for name, f in kind.model_fields.items() if step in (name, f.alias)]
+            here = [inner for field in fields for inner in models_in(field.annotation)]
+        in_file.append(step)
+    return in_file, here
 
 
-def model_in(annotation: Any) -> type[BaseModel] | None:
-    """Return the section a field holds, also inside a list or beside None; None where it holds no section."""
+def _keys(sections: Sequence[type[BaseModel]]) -> list[str]:
+    return list(dict.fromkeys(f.alias or name for section in sections for name, f in section.model_fields.items()))
+
+
+def _tag(section: type[BaseModel]) -> Any:
+    """Name by which a kind of section is chosen: the only value that its first key may have; None if it has no such key."""
+    first = next(iter(section.model_fields.values()), None)
+    values = () if first is None else get_args(first.annotation)
+    return values[0] if len(values) == 1 else None
+
+
+def models_in(annotation: Any) -> list[type[BaseModel]]:
+    """Return the sections that a field may hold, also inside a list or beside None; none where it holds no section."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    for argument in get_args(annotation):
-        found = model_in(argument)
-        if found is not None:
-            return found
-    return None
+        return [annotation]
+    return [found for argument in get_args(annotation) for found in models_in(argument)]
 
 
 def _place(path: Sequence[int | str]) -> str:
@@ -102,13 +112,14 @@ def describe_validation_error(
     lines = []
     for e in error.errors(include_url=False):
         path = e["loc"]
-        place = _place(path)
+        in_file, sections = _walk(model, path)
+        place = _place(in_file)
         if e["type"] == "extra_forbidden":
-            what = f"unknown key{nearest(str(path[-1]), _keys_at(model, path))}"
+            what = f"unknown key{nearest(str(path[-1]), _keys(_walk(model, path[:-1])[1]))}"
         elif e["type"] == "missing":
             what = "this key is required"
         else:
-            words = _in_words(e["type"], e.get("ctx", {}), _keys_at(model, (*path, "")))
+            words = _in_words(e["type"], e.get("ctx", {}), _keys(sections))
             what = e["msg"].removeprefix("Value error, ") if words is None else words
             given = repr(e["input"])
             if e["type"] != "value_error" and len(given) < 60:

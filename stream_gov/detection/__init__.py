@@ -11,7 +11,8 @@ from stream_gov.detection.detector import MAX_SERIES_PER_MODEL, Detector, Step
 from stream_gov.detection.due_windows import MAX_EMPTY_WINDOWS
 from stream_gov.detection.judge import EVENTS_STATISTIC, JudgedWindow, Window, judge_window, levels_for
 from stream_gov.detection.levels import LARGEST_LEVEL, SHARE_OF_SEGMENTS, Levels, levels_of
-from stream_gov.detection.state import PartitionState, table_key
+from stream_gov.detection.state import PartitionState
+from stream_gov.detection.state_keys import table_key
 from stream_gov.detection.watermarks import SourceWatermarks
 from stream_gov.detection.windows import closing_watermark, first_end_after, last_end_containing, window_ends_containing
 

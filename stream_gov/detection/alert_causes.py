@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from stream_gov.contracts import AlertPolicy, Result, Verdict
+from stream_gov.contracts.online_detector import DETECTOR_RULE
 
 __all__ = ["CauseKey", "FollowedCauses", "OpenCause", "distance", "follow_causes", "is_over", "multiple", "weight"]
 
@@ -82,8 +83,10 @@ def weight(result: Result) -> float:
     """How far a result is beyond its rule: 1 at the edge, larger beyond; causes are listed by it.
 
     The distance over the threshold or the tolerance; where that is 0 (any distance is too much) or the rule is a p-value, the level over the
-    p-value; of a lasting shift beyond a tolerance of 0, its evidence over that needed.
+    p-value; of a lasting shift beyond a tolerance of 0, its evidence over that needed. A detector signals or not: 1.
     """
+    if result.rule == DETECTOR_RULE:
+        return 1.0
     found = multiple(result)
     if found is not None and found != math.inf:
         return found
@@ -121,7 +124,8 @@ def follow_causes(
     """Judge the causes of a series by its next window.
 
     A column and statistic joins in a window in which it drifts, if that makes `policy.open_after.windows` of the last
-    `policy.open_after.of` windows that could judge it. A cause leaves after `policy.resolve_after` windows in a row in which it is over;
+    `policy.open_after.of` windows that could judge it; the signal of a detector, which is a moment and cannot persist, makes it join at once.
+    A cause leaves after `policy.resolve_after` windows in a row in which it is over;
     what it did before counts for nothing then. A window in which it is `insufficient` counts neither way. If it is not judged any more
     because the monitor or the reference has changed, it counts as over in every window that says anything at all.
 
@@ -192,7 +196,8 @@ def _look_back(
             continue
         drift = result.verdict is Verdict.DRIFT
         bits = (kept.pop(key, 0) << 1 | drift) & mask
-        if drift and bits.bit_count() >= policy.open_after.windows:
+        persists = bits.bit_count() >= policy.open_after.windows or result.rule == DETECTOR_RULE
+        if drift and persists:
             joined.append(key)
         elif bits:
             kept[key] = bits

@@ -10,7 +10,8 @@ import msgspec
 from stream_gov.contracts import Alert, AlertCommandRecord, AlertStatus, Monitor, Result
 from stream_gov.detection.alert_attention import obey, snooze_is_over
 from stream_gov.detection.alert_lifecycle import advance, closed, ended, revise
-from stream_gov.detection.state import Series, SeriesKey
+from stream_gov.detection.state import Series
+from stream_gov.detection.state_keys import SeriesKey
 
 __all__ = [
     "end_alert",

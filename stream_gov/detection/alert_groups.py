@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from stream_gov.contracts import alert_group_id
-from stream_gov.detection.state import Series, SeriesKey
+from stream_gov.detection.state import Series
+from stream_gov.detection.state_keys import SeriesKey
 
 __all__ = ["AlertGroups"]
 

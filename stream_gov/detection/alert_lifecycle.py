@@ -164,7 +164,9 @@ class _Window:
             n_windows=memory.n_windows,
             causes=causes,
             columns=columns,
-            message=over_words(where, columns, memory.n_windows) if over else drift_words(where, causes, calm),
+            message=over_words(where, columns, memory.n_windows, last.causes if last is not None else ())
+            if over
+            else drift_words(where, causes, calm),
             severity=severity,
             group_id=group,
             acknowledged_by=attention.acknowledged_by,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 
 from stream_gov.contracts import AlertCause
+from stream_gov.contracts.online_detector import DETECTOR_RULE
 from stream_gov.detection.alert_causes import CauseKey
 
 __all__ = ["drift_words", "over_words"]
@@ -22,8 +23,10 @@ def _subject(cause: AlertCause) -> str:
     return cause.column or cause.detail or cause.statistic
 
 
-def over_words(where: str, columns: Sequence[str], n_windows: int) -> str:
-    """Say that an alert has resolved, after so many windows with drift."""
+def over_words(where: str, columns: Sequence[str], n_windows: int, causes: Sequence[AlertCause] = ()) -> str:
+    """Say that an alert has resolved, after so many windows with drift; `causes` are the last that it had."""
+    if causes and all(cause.rule == DETECTOR_RULE for cause in causes):
+        return f"{where}: steady again after a change ({_names(columns)})"
     windows = "1 window" if n_windows == 1 else f"{n_windows} windows"
     return f"{where}: back within tolerance after {windows} with drift ({_names(columns)})"
 
@@ -49,6 +52,12 @@ def drift_words(where: str, causes: Sequence[AlertCause], calm: Collection[Cause
         why = f"{first.statistic} {value} > {first.threshold:.4g}"
     elif first.rule == "sequential":
         why = f"a lasting shift beyond {first.tolerance:.4g}, evidence 10^{value} against 10^{first.threshold:.3g}"
+    elif first.rule == DETECTOR_RULE:
+        more = "" if first.n_window == 1 else "s"
+        signal = (
+            f"signalled by {first.statistic}, now {value}; {first.n_window} pane value{more} after {first.n_reference}"
+        )
+        return f"{where}: change in {_names(subjects)} ({signal})"
     elif first.rule == "p_value":
         why = f"{first.statistic} {value}, p {first.p_value:.2g} < {first.level:.2g}"
     elif first.rule == "calibrated":

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from stream_gov.contracts import Monitor, Season, slot_names
-from stream_gov.detection.state import PaneKey
+from stream_gov.detection.state_keys import PaneKey
 from stream_gov.reference import MixtureDependence, ReferenceProfile, mixture, season_mismatch
 from stream_gov.summaries import Dependence, PaneSummary, WindowDependence
 

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from stream_gov.contracts import Monitor
 from stream_gov.detection.baselines import Choice, choose_baseline
 from stream_gov.detection.sequential import E_DETECTOR
-from stream_gov.detection.state import PaneKey, PaneState, Series
+from stream_gov.detection.state import PaneState, Series
+from stream_gov.detection.state_keys import PaneKey
 from stream_gov.detection.trailing_choice import choose_trailing
 from stream_gov.reference import ReferenceProfile
 from stream_gov.summaries import PaneSummary

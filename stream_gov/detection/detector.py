@@ -28,15 +28,9 @@ from stream_gov.detection.alert_groups import AlertGroups
 from stream_gov.detection.catalog import Catalog
 from stream_gov.detection.due_windows import MAX_EMPTY_WINDOWS, due_windows
 from stream_gov.detection.reasons import recall_reasons
-from stream_gov.detection.state import (
-    ModelState,
-    PaneKey,
-    PaneState,
-    PartitionState,
-    Series,
-    SeriesKey,
-    table_key,
-)
+from stream_gov.detection.series_detectors import detector_updates, detectors_wait
+from stream_gov.detection.state import ModelState, PaneState, PartitionState, Series, forgotten_detectors
+from stream_gov.detection.state_keys import PaneKey, SeriesKey, table_key
 from stream_gov.detection.step import Step
 from stream_gov.detection.trailing_choice import (
     forget_trail,
@@ -178,6 +172,9 @@ class Detector:
                 del series.panes[pane_key]
                 step.updates[table_key("pane", *key, *pane_key)] = None
             rewind_trail(monitor, key, series, record.from_ms, record.until_ms, step.updates)
+            if series.change_points is not None:
+                # What they were fed cannot be taken back in part: they begin anew, as on the first replay.
+                step.updates.update(forgotten_detectors(key, series.change_points))
             fresh = Series(
                 closed_until_ms=min(series.closed_until_ms or reopened, reopened),
                 panes=series.panes,
@@ -301,12 +298,12 @@ class Detector:
             del series.reported[end]
         closed = series.closed_until_ms
         quiet = 0 if closed is None else (closed - series.last_event_end_ms) // every
-        is_silent = (
-            quiet > MAX_EMPTY_WINDOWS and not series.panes and series.alert.last is None and not series.taken_back
-        )
+        forgettable = not series.panes and series.alert.last is None and not series.taken_back
+        is_silent = quiet > MAX_EMPTY_WINDOWS and forgettable and not detectors_wait(series, now)
         if is_silent and trail_wakes is None:
             _forget(key, series, step)
             return True
+        step.updates.update(detector_updates(monitor, key, series))
         packed = series.to_bytes()
         if packed != as_kept or table_key("series", *key) in step.updates:
             step.updates[table_key("series", *key)] = packed
@@ -340,6 +337,8 @@ def _forget(key: SeriesKey, series: Series, step: Step) -> None:
     forget_trail(key, series.trail, step.updates)
     step.alerts += end_alert(series, "over, since its monitor was taken away")
     step.updates[table_key("series", *key)] = None
+    if series.change_points is not None:
+        step.updates.update(forgotten_detectors(key, series.change_points))
     if series.sequential is not None:
         step.updates[table_key("sequential", *key)] = None
     if series.reasons_bytes() is not None:

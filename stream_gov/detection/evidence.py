@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from stream_gov.contracts import Monitor
 from stream_gov.detection.judge import Window
-from stream_gov.detection.state import PaneKey, PaneState, Series, SeriesKey, merge_panes
+from stream_gov.detection.state import PaneState, Series, merge_panes
+from stream_gov.detection.state_keys import PaneKey, SeriesKey
 from stream_gov.reference import ReferenceProfile
 from stream_gov.summaries import PaneSummary
 

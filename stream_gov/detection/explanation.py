@@ -9,6 +9,7 @@ from functools import cached_property
 import msgspec
 
 from stream_gov.contracts import Alert, AlertCause, CauseKind, Check, Monitor, SegmentFinding
+from stream_gov.contracts.online_detector import DETECTOR_RULE
 from stream_gov.detection.evidence import Evidence
 from stream_gov.detection.reason_memory import DriftRuns
 from stream_gov.diagnosis import (
@@ -87,6 +88,8 @@ class _Explainer:
         self._shown_by_window = {c.column for c in event.causes if c.rule != "sequential"}
 
     def explained(self, cause: AlertCause) -> AlertCause:
+        if cause.rule == DETECTOR_RULE:
+            return _explained_signal(cause)
         if not cause.column:
             return _explained_model_cause(cause)
         reference = self._evidence.reference.columns.get(cause.column)
@@ -167,6 +170,16 @@ class _Explainer:
         return self._evidence.panes()
 
 
+def _explained_signal(cause: AlertCause) -> AlertCause:
+    """Say what signalled; a detector compares with what came before and not with the reference, so neither does this."""
+    if cause.kind:
+        return cause
+    value = number_words(cause.value)
+    more = "" if cause.n_window == 1 else "s"
+    words = f"change signalled by {cause.statistic}, now {value} ({cause.n_window} pane value{more} after {cause.n_reference})"
+    return msgspec.structs.replace(cause, kind=CauseKind.SERIES_CHANGE.value, description=words)
+
+
 def _explained_model_cause(cause: AlertCause) -> AlertCause:
     kind = {"new_columns": CauseKind.NEW_COLUMN, "missing_columns": CauseKind.LOST_COLUMN}.get(
         cause.statistic, CauseKind.MODEL_CHANGE
@@ -212,5 +225,7 @@ def _message(event: Alert, causes: Sequence[AlertCause], calm: Collection[tuple[
     if others:
         names = [column or ", ".join(words[column]) for column in others]
         parts.append(f"drift in {list_words(names, most=_NAMED)}")
-    first = causes[0]
-    return f"{where}: {'; '.join(parts)}; {first.n_window} events against {first.n_reference}"
+    counted = next((c for c in causes if c.rule != DETECTOR_RULE), None)
+    if counted is not None:
+        parts.append(f"{counted.n_window} events against {counted.n_reference}")
+    return f"{where}: {'; '.join(parts)}"

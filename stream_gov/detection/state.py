@@ -9,7 +9,9 @@ Keys are JSON arrays, so that no name can be mistaken for another:
 - `["pane", model, version, segment, start_ms, pane_ms, profile]`: the merged summary, and the cuts merged into it;
 - `["trail", model, version, segment]`: since when a series was watched whose windows are compared with the past;
 - `["step", model, version, segment, start_ms, step_ms, profile]`: a piece of that past;
-- `["reasons", model, version, segment]`: since when each check drifts, and why.
+- `["reasons", model, version, segment]`: since when each check drifts, and why;
+- `["detectors", model, version, segment]`: where the memory of each online detector begins;
+- `["detectors", model, version, segment, block]`: what they were fed, in blocks of panes.
 """
 
 from __future__ import annotations
@@ -24,34 +26,28 @@ import msgspec
 from stream_gov.contracts import NO_WATERMARK, Alert, Result, UnreadableRecordError
 from stream_gov.detection.alert_attention import Attention
 from stream_gov.detection.alert_lifecycle import AlertMemory, upgraded
+from stream_gov.detection.change_points import ChangePoints
 from stream_gov.detection.reason_memory import ReasonMemory
 from stream_gov.detection.sequential import SequentialState
+from stream_gov.detection.state_keys import PaneKey, SeriesKey, table_key
 from stream_gov.detection.trailing import Trail, TrailStep
 from stream_gov.detection.watermarks import SourceWatermarks
 from stream_gov.summaries import PaneLayout, PaneSummary
 
-__all__ = ["ModelState", "PaneKey", "PaneState", "PartitionState", "Series", "SeriesKey", "merge_panes", "table_key"]
+__all__ = [
+    "ModelState",
+    "PaneState",
+    "PartitionState",
+    "Series",
+    "forgotten_detectors",
+    "kept_detectors",
+    "merge_panes",
+]
 
 STATE_FORMAT = 1
 
-SeriesKey = tuple[str, str, str]
-"""Model, version, segment."""
-PaneKey = tuple[int, int, str]
-"""Start, length (both in milliseconds), profile."""
-
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder()
-
-
-def table_key(*parts: str | int) -> str:
-    """Key of one piece of state.
-
-    Examples
-    --------
-    >>> table_key("model", "a|b")
-    '["model","a|b"]'
-    """
-    return json.dumps(parts, separators=(",", ":"), ensure_ascii=False)
 
 
 @dataclass(slots=True)
@@ -147,6 +143,8 @@ class Series:
     """Kept under keys of their own."""
     trail: Trail = field(default_factory=Trail)
     """Kept under keys of their own."""
+    change_points: ChangePoints | None = None
+    """The online detectors, if the monitor has any; kept under keys of their own."""
     sequential: SequentialState | None = None
     """Kept under a key of its own."""
     reasons: ReasonMemory = field(default_factory=ReasonMemory)
@@ -204,6 +202,28 @@ class Series:
             attention=Attention() if attention is None else msgspec.convert(attention, Attention),
             taken_back=msgspec.convert(taken_back, tuple[Alert, ...]),
         )
+
+
+def kept_detectors(key: SeriesKey, points: ChangePoints) -> dict[str, bytes | None]:
+    """Return what has changed of a series' online detectors since the last time, by table key."""
+    log = points.log
+    updates: dict[str, bytes | None] = {table_key("detectors", *key, number): None for number in sorted(log.dropped)}
+    for number in sorted(log.changed):
+        updates[table_key("detectors", *key, number)] = _encoder.encode([STATE_FORMAT, *log.block_state(number)])
+    packed = _encoder.encode([STATE_FORMAT, *points.to_state()])
+    if packed != points.kept:
+        updates[table_key("detectors", *key)] = points.kept = packed
+    log.changed.clear()
+    log.dropped.clear()
+    return updates
+
+
+def forgotten_detectors(key: SeriesKey, points: ChangePoints) -> dict[str, bytes | None]:
+    """Return what is to be deleted where a series' online detectors are given up."""
+    updates: dict[str, bytes | None] = {table_key("detectors", *key): None}
+    for number in sorted({*points.log.block_numbers, *points.log.dropped}):
+        updates[table_key("detectors", *key, number)] = None
+    return updates
 
 
 @dataclass(slots=True)
@@ -286,6 +306,7 @@ class PartitionState:
                         if known is not None:
                             fresh.panes, fresh.trail, fresh.sequential = known.panes, known.trail, known.sequential
                             fresh.reasons = known.reasons
+                            fresh.change_points = known.change_points
                         by_key[tuple(parts)] = fresh
                     case "sequential":
                         state._kept_series(parts).sequential = SequentialState.from_state(rest)
@@ -301,6 +322,16 @@ class PartitionState:
                         n_events, summary = rest
                         step = TrailStep(n_events, summary)
                         state._kept_series(of_series).trail.steps[(start_ms, step_ms, profile)] = step
+                    case "detectors":
+                        *of_series, block = parts if len(parts) > 3 else (*parts, None)
+                        series = state._kept_series(of_series)
+                        if series.change_points is None:
+                            series.change_points = ChangePoints()
+                        if block is not None:
+                            series.change_points.log.restore_block(block, rest)
+                        else:
+                            series.change_points.restore(rest)
+                            series.change_points.kept = bytes(value)
                     case _:
                         msg = f"state under the unknown key {key}; upgrade `detect`"
                         raise UnreadableRecordError(msg)

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from stream_gov.contracts import Monitor, TrailingConfig
 from stream_gov.detection.baselines import Baseline, Choice
-from stream_gov.detection.state import STATE_FORMAT, PaneKey, PaneState, Series, SeriesKey, table_key
+from stream_gov.detection.state import STATE_FORMAT, PaneState, Series
+from stream_gov.detection.state_keys import PaneKey, SeriesKey, table_key
 from stream_gov.detection.trailing import Trail
 from stream_gov.reference import ReferenceProfile
 

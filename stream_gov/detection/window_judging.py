@@ -14,7 +14,9 @@ from stream_gov.detection.judge import Window, judge_window, levels_for
 from stream_gov.detection.levels import Levels
 from stream_gov.detection.reasons import give_reasons
 from stream_gov.detection.sequential import EDetectorPlans, SequentialState, advance_evidence
-from stream_gov.detection.state import Series, SeriesKey, merge_panes, table_key
+from stream_gov.detection.series_detectors import feed_detectors
+from stream_gov.detection.state import Series, merge_panes
+from stream_gov.detection.state_keys import SeriesKey, table_key
 from stream_gov.detection.step import Step
 from stream_gov.reference import ReferenceProfile
 from stream_gov.summaries import PaneSummary
@@ -65,6 +67,7 @@ class WindowJudge:
             maintenance=monitor.in_maintenance(start, end),
         )
         profile, why_not = self._profile(monitor, profile_id)
+        online = feed_detectors(monitor, series, window, inside, profile_id, profile)
         compared = None if profile is None else choose_comparison(monitor, profile, key[2], series, start, chosen)
         newest = summary = None
         if profile is not None and compared is not None and events:
@@ -88,7 +91,11 @@ class WindowJudge:
             baseline=None if compared is None else compared.baseline,
             why_not=why_not if compared is None else compared.why_not,
         )
+        if not revision:
+            judged.results.extend(online)
         step.results.extend(judged.results)
+        if revision:  # said before, and unchanged by late events; the alert must hear of it all the same
+            judged.results.extend(online)
         series.pending_late = series.pending_rejected = 0
         series.reported[end] = (revision, late, rejected)
         if series.last_events_result is None or end >= series.last_events_result.window_end_ms:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from html import escape
 
 from stream_gov.contracts import Alert, Result, Verdict
+from stream_gov.contracts.online_detector import DETECTOR_RULE
 from stream_gov.files.alert_picture import alerts_html
 from stream_gov.files.drift_series import DriftChart, DriftPoint, DriftSection, collect_sections
 from stream_gov.files.picture_style import STYLE
@@ -311,6 +312,8 @@ def _hover(result: Result) -> str:
 def _rule(result: Result) -> str:
     if result.rule == "threshold":
         return f"threshold {result.threshold:.4g}"
+    if result.rule == DETECTOR_RULE:
+        return "signalled" if result.verdict is Verdict.DRIFT else "no signal"
     if result.rule == "sequential":
         return f"tolerance {result.tolerance:.4g}, evidence needed {result.threshold:.3g}"
     p_value = "undefined" if result.p_value is None else f"{result.p_value:.2g}"
@@ -342,6 +345,8 @@ def _reading(chart: DriftChart) -> str:
     result = peak.result
     if result.rule == "p_value":
         second = f"least p {result.p_value:.2g} (level {result.level:.2g})"
+    elif result.rule == DETECTOR_RULE:
+        second = f"value {result.value:.3g} when it signalled" if chart.n_drift else "no signal"
     else:
         second = f"farthest {result.value:.3g} ({_bound(result)})"
     return f"{first}<small>{second}</small>"

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from stream_gov.contracts import STATISTIC_NAMES, Alert, AlertStatus, Result, Verdict
+from stream_gov.contracts.online_detector import DETECTOR_RULE
 from stream_gov.detection import EVENTS_STATISTIC
 from stream_gov.files.alert_causes import ColumnReason, column_reasons
 
@@ -223,6 +224,8 @@ def _weight(result: Result) -> float | None:
         return min(math.log(max(result.p_value, _LEAST_P_VALUE)) / math.log(result.level), _LARGEST_WEIGHT)
     if result.value is None:
         return None
+    if result.rule == DETECTOR_RULE:  # it signals or not; its values have no bound
+        return 1.0 if result.verdict is Verdict.DRIFT else 0.0
     bound = result.tolerance if result.rule == "calibrated" else result.threshold
     size = result.distance if result.rule == "calibrated" and result.distance is not None else abs(result.value)
     if not bound:  # any distance is too much: the value itself, put beyond the rule

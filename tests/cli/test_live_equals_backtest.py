@@ -26,6 +26,14 @@ from tests.cli.stream_files import HOURS, MONITOR, ROWS_PER_HOUR, START, write_m
 
 pytestmark = [pytest.mark.broker, pytest.mark.slow, pytest.mark.xdist_group("up")]
 
+DETECTORS = """\
+detectors:
+  - {detector: page_hinkley, series: mean, columns: [amount], min_instances: 5, threshold: 2}
+  - {detector: kswin, series: mean, columns: [amount], window_size: 10, stat_size: 4, alpha: 0.05}
+  - {detector: hddm_w, series: missing_share, columns: [country]}
+  - {detector: adwin, series: events}
+"""
+
 START_S = 40.0
 WAIT_S = 60.0
 
@@ -48,7 +56,7 @@ def place(tmp_path_factory) -> Path:
     """A folder with a stream, a reference, and two monitors applied, as a new user would have it."""
     folder = tmp_path_factory.mktemp("up")
     write_stream(folder)
-    write_monitor(folder)
+    write_monitor(folder, MONITOR + DETECTORS)
     write_monitor(folder, MONITOR.replace("shop", "bank"), "bank.yaml")
     for name in ("monitor.yaml", "bank.yaml"):
         command("reference", "build", "shop.csv", "-m", name, "--rows", "0:2400", cwd=folder)
@@ -121,7 +129,9 @@ def test_a_replay_gives_the_results_and_alerts_of_a_backtest(place, running):
     results, alerts = on_the_topics(running, "shop")
 
     expected = {line["id"]: line for line in lines if line.pop("type") == "result"}
-    assert len(expected) == HOURS * 6  # the events, and PSI of five columns
+    assert len(expected) == HOURS * (6 + 4)  # the events, PSI of five columns, and four detectors
+    signals = {r.statistic for r in results.values() if r.rule == "detector" and r.verdict == "drift"}
+    assert signals >= {"page_hinkley_mean", "kswin_mean"}
     assert {r.id: r.value for r in results.values()} == {i: line["value"] for i, line in expected.items()}
     assert {r.id: (r.verdict, r.p_value, r.events, r.revision, r.reference) for r in results.values()} == {
         i: (line["verdict"], line["p_value"], line["events"], line["revision"], line["reference"])

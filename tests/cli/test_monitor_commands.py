@@ -28,12 +28,22 @@ def test_a_valid_monitor_is_told_in_words(run, tmp_path, with_reference):
             "columns.exclude: shop-base@1 has no column 'amuont'; did you mean `amount`?",
         ),
         ("segments: [country]\n", "built without country"),
+        (
+            "detectors: [{detector: adwin, series: mean, columns: [amuont]}]\n",
+            "detectors (adwin_mean): shop-base@1 has no column 'amuont'; did you mean `amount`?",
+        ),
     ],
 )
 def test_what_the_reference_does_not_have_is_doubted(run, tmp_path, with_reference, addition, doubt):
     result = run("monitor", "validate", write_monitor(tmp_path, MONITOR + addition))
     assert result.exit_code == 0
     assert doubt in result.stderr
+
+
+def test_detectors_are_told_in_words(run, tmp_path, with_reference):
+    detectors = "detectors: [{detector: adwin, series: mean}, {detector: kswin, series: events}]\n"
+    result = run("monitor", "validate", write_monitor(tmp_path, MONITOR + detectors))
+    assert "checks psi; detectors adwin_mean, kswin_events" in result.stdout
 
 
 def test_a_monitor_without_a_reference_is_doubted(run, tmp_path):

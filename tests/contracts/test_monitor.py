@@ -104,7 +104,7 @@ def test_monitor_with_every_key_is_read():
         ({"windwo": {"size": "1h"}}, "windwo: unknown key; did you mean `window`?"),
         (
             {"zzz": 1},
-            "zzz: unknown key; known are: alerts, budget, calibration, checks, columns, covariance, maintenance,",
+            "zzz: unknown key; known are: alerts, budget, calibration, checks, columns, covariance, detectors, maintenance,",
         ),
         ({"window": {"size": "1h", "evry": "1h"}}, "window.evry: unknown key; did you mean `every`?"),
         ({"alerts": {"resolv_after": 1}}, "alerts.resolv_after: unknown key; did you mean `resolve_after`?"),

@@ -148,6 +148,9 @@ checks:
   - {statistic: psi, tolerance: 0.1, level: 0.001}
   - {statistic: ks, threshold: 0.1, columns: [nswprice]}
   - {statistic: chi_squared, p_value: 0.01}
+detectors:
+  - {detector: adwin, series: mean, columns: [nswprice], delta: 0.01}
+  - {detector: hddm_a, series: missing_share}
 alerts:
   open_after: {windows: 2, of: 3}
   resolve_after: 2
@@ -195,6 +198,11 @@ def test_monitor_as_it_stands_on_the_topic_is_valid():
         {"checks": [{"statistic": "psi", "threshold": 0.1, "level": 0.01}]},
         {"checks": [{"statistic": "psi", "tolerance": -1}]},
         {"alerts": {"resolve_after": 0}},
+        {"detectors": [{"detector": "ddm", "series": "mean"}]},
+        {"detectors": [{"detector": "adwin", "series": "median"}]},
+        {"detectors": [{"detector": "adwin", "series": "mean", "threshold": 50}]},
+        {"detectors": [{"detector": "adwin", "series": "mean", "delta": 1}]},
+        {"detectors": [{"series": "mean"}]},
         {"alerts": {"open_after": {"windows": 0}}},
         {"alerts": {"open_after": 2}},
         {"alerts": {"hysteresis": 1}},

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import msgspec
+
 from stream_gov.contracts import AlertChange, AlertPolicy, AlertStatus, Result, Verdict, result_id
 from stream_gov.detection import AlertMemory, advance, revise
 
@@ -113,6 +115,22 @@ def test_causes_stand_heaviest_first_and_the_message_names_them():
     assert event is not None
     assert [c.column for c in event.causes] == ["heavy", "light"]
     assert event.message == "m: drift in heavy, light (psi 3 > 0.2; 100 events against 1000)"
+
+
+def test_a_signal_of_a_detector_stands_behind_what_is_farther_beyond_its_rule_and_has_words_of_its_own():
+    def signal(column: str) -> Result:
+        found = result(column, Verdict.DRIFT, value=1.5)
+        return msgspec.structs.replace(
+            found, statistic="adwin_mean", rule="detector", threshold=None, n_reference=80, n_window=2
+        )
+
+    check = result("a", Verdict.DRIFT, value=0.3)
+    _, event = advance(AlertMemory(), [signal("b"), check], POLICY)
+    assert event is not None
+    assert [(c.column, c.rule) for c in event.causes] == [("a", "threshold"), ("b", "detector")]
+    _, event = advance(AlertMemory(), [signal("b"), signal("c")], POLICY)
+    assert event is not None
+    assert event.message == "m: change in b, c (signalled by adwin_mean, now 1.5; 2 pane values after 80)"
 
 
 def test_a_revision_that_says_the_same_says_nothing():

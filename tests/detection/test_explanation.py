@@ -24,7 +24,7 @@ from tests.detection.scenario import monitor, profile_for
 from tests.detection.test_alert_lifecycle import result
 from tests.diagnosis.columns import reference_of, window_of
 
-MODEL_KINDS = {CauseKind.NEW_COLUMN, CauseKind.LOST_COLUMN, CauseKind.MODEL_CHANGE}
+MODEL_KINDS = {CauseKind.NEW_COLUMN, CauseKind.LOST_COLUMN, CauseKind.MODEL_CHANGE, CauseKind.SERIES_CHANGE}
 
 
 # --- every kind ------------------------------------------------------------------------------------------------------------------------

@@ -116,6 +116,28 @@ def test_every_window_has_its_numbers_on_hover():
     assert any("1970-01-02 to 1970-01-03" in t and "psi 0.25 (threshold 0.1)" in t and "drift" in t for t in titles)
 
 
+def test_a_detector_has_a_row_with_a_spike_where_it_signalled():
+    signalled = {"rule": "detector", "threshold": None, "statistic": "adwin_mean"}
+    verdicts = [Verdict.INSUFFICIENT, Verdict.STABLE, Verdict.DRIFT, Verdict.INSUFFICIENT]
+    results = [
+        r
+        for window, verdict in enumerate(verdicts)
+        for r in (
+            events(window),
+            a_result(window, "amount", None if window == 0 else 1.25 * window, verdict=verdict, **signalled),
+        )
+    ]
+    text = drift_picture(results, [], title="x")
+    titles = re.findall(r"<title>(.*?)</title>", text, re.DOTALL)
+    assert any("adwin_mean 2.5 (signalled)" in t for t in titles)
+    assert any("adwin_mean 1.25 (no signal)" in t for t in titles)
+    assert "value 2.5 when it signalled" in text
+    (section,) = collect_sections(results, [])
+    assert [p.weight for p in section.charts[0].points] == [None, 0.0, 1.0, 0.0]
+    calm = drift_picture([r for r in results if r.verdict is not Verdict.DRIFT], [], title="x")
+    assert "<small>no signal</small>" in calm
+
+
 def test_an_alert_shades_its_columns_while_it_names_them():
     (section,) = collect_sections(*a_run(VALUES))
     spans = {c.column: [(s.start_ms, s.end_ms) for s in c.spans] for c in section.charts}
