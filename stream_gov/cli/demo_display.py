@@ -149,7 +149,7 @@ def _columns_table(watch: DemoWatch, room: int) -> RenderableType:
         column = watch.columns[name]
         newest = column.newest
         value = "" if newest is None or newest.value is None else f"{newest.value:.2f}"
-        verdict = newest.verdict if newest is not None else Verdict.INSUFFICIENT
+        verdict = column.verdict(newest) if newest is not None else Verdict.INSUFFICIENT
         table.add_row(
             name, _sparkline(column, room), column.statistic, value, Text(verdict.value, style=_STYLES[verdict])
         )
@@ -166,8 +166,8 @@ def _sparkline(column: ColumnWatch, room: int) -> Text:
     heights = [weight if weight <= 1 else 1 + math.log(weight) for weight, _ in shown]
     full = max([_LEAST_FULL, *heights])
     line = Text()
-    for height, (_, verdict) in zip(heights, shown, strict=True):
-        line.append(bars([max(height, 0.01), full])[0], style=_STYLES[verdict])
+    for height, (_, result) in zip(heights, shown, strict=True):
+        line.append(bars([max(height, 0.01), full])[0], style=_STYLES[column.verdict(result)])
     return line
 
 

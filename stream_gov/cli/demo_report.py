@@ -32,7 +32,7 @@ WHAT_IT_IS = {
 }
 """What the drift of each column is, as far as the data tells; `examples/electricity/README.md` has the measurements."""
 
-_COLUMNS = ("column", "first drift", "windows", "statistic", "farthest", "what it is")
+_COLUMNS = ("column", "first drift", "windows", "found by", "farthest", "what it is")
 
 
 def column_rows(monitor: Monitor, results: Iterable[Result]) -> list[tuple[str, ...]]:
@@ -44,13 +44,17 @@ def column_rows(monitor: Monitor, results: Iterable[Result]) -> list[tuple[str, 
     for name in sorted(drifted, key=lambda n: (drifted[n].first_drift_ms or 0, -drifted[n].n_drift, n)):
         column = drifted[name]
         peak = column.peak
-        farthest = "" if peak is None or peak.value is None else f"{peak.value:.2f} ({moment(peak.window_end_ms)})"
+        farthest = (
+            ""
+            if peak is None or peak.value is None
+            else f"{column.statistic} {peak.value:.2f} ({moment(peak.window_end_ms)})"
+        )
         rows.append(
             (
                 name,
                 moment(column.first_drift_ms or 0),
                 f"{column.n_drift} of {column.n_windows}",
-                column.statistic,
+                ", ".join(column.found_by),
                 farthest,
                 WHAT_IT_IS.get(name, ""),
             )

@@ -20,23 +20,49 @@ class ColumnWatch:
     """One column in the newest windows."""
 
     statistic: str
-    weights: deque[tuple[float, Verdict]] = field(default_factory=lambda: deque(maxlen=_KEPT))
-    """Of each window how far the worst check is, 1 where its rule lies, and its verdict."""
+    """Whose values are shown; drift is what any of the column's checks finds."""
+    weights: deque[tuple[float, Result]] = field(default_factory=lambda: deque(maxlen=_KEPT))
+    """Of each window how far the value is, 1 where its rule lies, and the result."""
     newest: Result | None = None
-    first_drift_ms: int | None = None
-    n_drift: int = 0
     n_windows: int = 0
     peak: Result | None = None
+    drifting: dict[int, set[str]] = field(default_factory=dict)
+    """By end of the window: statistics that drift in it."""
+
+    @property
+    def n_drift(self) -> int:
+        """Windows in which any check of the column drifts."""
+        return len(self.drifting)
+
+    @property
+    def first_drift_ms(self) -> int | None:
+        """End of the first of them."""
+        return min(self.drifting, default=None)
+
+    @property
+    def found_by(self) -> list[str]:
+        """Statistics that drift in any window, the first to do so first."""
+        return list(dict.fromkeys(name for end in sorted(self.drifting) for name in sorted(self.drifting[end])))
+
+    def verdict(self, result: Result) -> Verdict:
+        """Of the column in the window of a result: drift if any of its checks drifts."""
+        return Verdict.DRIFT if result.window_end_ms in self.drifting else result.verdict
 
     def add(self, result: Result) -> None:
         """Take the result of a window."""
+        if result.verdict is Verdict.DRIFT:
+            self.drifting.setdefault(result.window_end_ms, set()).add(result.statistic)
+        elif result.window_end_ms in self.drifting:  # a revision of the window takes it back
+            self.drifting[result.window_end_ms].discard(result.statistic)
+            if not self.drifting[result.window_end_ms]:
+                del self.drifting[result.window_end_ms]
+        if result.statistic == self.statistic:
+            self._show(result)
+
+    def _show(self, result: Result) -> None:
         self.newest = result
         self.n_windows += 1
-        self.weights.append((weight(result) if result.value is not None else 0.0, result.verdict))
-        if result.verdict is Verdict.DRIFT:
-            self.n_drift += 1
-            if self.first_drift_ms is None:
-                self.first_drift_ms = result.window_end_ms
+        self.weights.append((weight(result) if result.value is not None else 0.0, result))
         known = 0.0 if self.peak is None or self.peak.value is None else abs(self.peak.value)
         if result.value is not None and result.verdict is not Verdict.INSUFFICIENT and abs(result.value) > known:
             self.peak = result
@@ -48,7 +74,7 @@ class DemoWatch:
     Parameters
     ----------
     monitor
-        Of each column the check is watched that comes first in it.
+        Of each column the values of the check are shown that comes first in it.
     """
 
     def __init__(self, monitor: Monitor) -> None:
@@ -85,8 +111,7 @@ class DemoWatch:
             column = self.columns.get(result.column)
             if column is None:
                 column = self.columns[result.column] = ColumnWatch(self._monitor.checks_of(result.column)[0].statistic)
-            if column.statistic == result.statistic:
-                column.add(result)
+            column.add(result)
 
     @property
     def open_alerts(self) -> list[Alert]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
@@ -11,13 +11,27 @@ import msgspec
 from stream_gov.contracts import AlertPolicy, Result, Verdict
 from stream_gov.contracts.online_detector import DETECTOR_RULE
 
-__all__ = ["CauseKey", "FollowedCauses", "OpenCause", "distance", "follow_causes", "is_over", "multiple", "weight"]
+__all__ = [
+    "CauseKey",
+    "FollowedCauses",
+    "OpenCause",
+    "distance",
+    "follow_causes",
+    "is_over",
+    "multiple",
+    "subjects",
+    "weight",
+]
 
 CauseKey = tuple[str, str]
 """Column and statistic."""
 
 _EVEN = 0.5
 """p-value of a calibrated test from which on a window is closer to the reference than half of the windows at the tolerance would be."""
+
+
+_FAULTS_OF_THEIR_OWN = frozenset({"missing_share", "type_error_share", "unseen_share"})
+"""Statistics that find something else in a column than that its distribution has moved."""
 
 
 class OpenCause(msgspec.Struct, frozen=True, array_like=True):
@@ -48,6 +62,13 @@ class FollowedCauses:
     """One of the open causes drifts in this window."""
     judged: bool
     """The window says something of at least one open cause."""
+
+
+def subjects(causes: Iterable[OpenCause]) -> frozenset[CauseKey]:
+    """What an alert is about: columns whose distribution has moved, whichever statistics say so, and each other fault by its statistic."""
+    return frozenset(
+        (c.column, c.statistic if not c.column or c.statistic in _FAULTS_OF_THEIR_OWN else "") for c in causes
+    )
 
 
 def distance(result: Result) -> float | None:

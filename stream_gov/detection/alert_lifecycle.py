@@ -22,7 +22,7 @@ from stream_gov.contracts import (
     alert_id,
 )
 from stream_gov.detection.alert_attention import Attention, held_back
-from stream_gov.detection.alert_causes import CauseKey, OpenCause, follow_causes, multiple, weight
+from stream_gov.detection.alert_causes import CauseKey, OpenCause, follow_causes, multiple, subjects, weight
 from stream_gov.detection.alert_words import drift_words, over_words
 
 __all__ = ["AlertMemory", "advance", "closed", "ended", "revise", "upgraded"]
@@ -194,7 +194,7 @@ class _Window:
         if (
             before.last is not None
             and severity is before.last.severity
-            and [c.key for c in followed.causes] == [c.key for c in before.causes]
+            and subjects(followed.causes) == subjects(before.causes)
         ):
             return after, None
         event = self.event(after, severity)
@@ -247,7 +247,8 @@ def advance(
 ) -> tuple[AlertMemory, Alert | None]:
     """Judge the next window of a series.
 
-    Drift that persists opens an alert. The alert is updated if its causes are other ones than before, or its severity. It resolves when
+    Drift that persists opens an alert. The alert is updated if it is about other columns or faults than before, or its severity is another
+    one; that one more statistic finds what others have found is no news. It resolves when
     its last cause has left. A window in which a cause cannot be judged (`insufficient`) neither continues it nor counts towards its end.
 
     Parameters

@@ -50,8 +50,8 @@ def give_reasons(
     """
     before = series.reasons.runs_before if again else series.reasons.runs
     standing = series.alert.last
-    open_causes = frozenset(_key(c) for c in standing.causes) if standing is not None else frozenset[_Key]()
-    runs = before if maintenance else continue_runs(before, results, open_causes)
+    named = frozenset(_key(c) for c in standing.causes) if standing is not None else frozenset[_Key]()
+    runs = before if maintenance else continue_runs(before, results, frozenset(c.key for c in series.alert.causes))
     drifting = {(r.column, r.statistic) for r in results if r.verdict is Verdict.DRIFT and not maintenance}
     calm = {(r.column, r.statistic) for r in results if r.verdict is Verdict.STABLE}
     told = {reason.key: reason for reason in series.reasons.told}
@@ -60,7 +60,7 @@ def give_reasons(
         event = explain(_with_recalled(event, told, drifting), evidence, runs, calm)
         told = _told(event)
         explained.append(event)
-    if not said and standing is not None and standing.causes and not open_causes <= told.keys():
+    if not said and standing is not None and standing.causes and not named <= told.keys():
         # Nothing is to be said of it now, since it is snoozed; when it is, the reasons must be known.
         told = _told(explain(_with_recalled(standing, told, drifting), evidence, runs, calm))
     series.reasons = ReasonMemory(runs, before, tuple(told.values()))

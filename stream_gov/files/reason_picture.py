@@ -16,6 +16,8 @@ _HEIGHT = 84.0
 _SLOT = 20.0
 _LABELS = 5
 """Labels below a histogram of numbers."""
+_LINE = 45
+"""Characters that have room below it, side by side."""
 
 
 def reasons_html(reasons: Sequence[ColumnReason], *, most: int) -> str:
@@ -88,10 +90,11 @@ def _upright(histogram: Histogram, column: str) -> str:
 
 
 def _ticks(histogram: Histogram) -> list[tuple[float, str]]:
-    """Labels and how far from the left they stand: all of a few bars, else some of the values at which bars begin."""
+    """Labels and how far from the left they stand: of a few bars all that have room, else some of the values at which bars begin."""
     n = len(histogram.labels)
     if n <= _LABELS:
-        return [((i + 0.5) / n, label) for i, label in enumerate(histogram.labels)]
+        room = _LINE // n
+        return [((i + 0.5) / n, label) for i, label in enumerate(histogram.labels) if len(label) <= room]
     n_shown = min(_LABELS, n // 2)
     starts = [round(i * n / n_shown) for i in range(1, n_shown)]
     found = []

@@ -191,3 +191,25 @@ def test_a_revision_that_changes_the_numbers_of_a_window_of_which_nothing_was_sa
     assert event is None
     assert memory.last == opened
     assert memory.n_windows == 2
+
+
+def test_one_more_statistic_of_a_column_that_drifts_is_no_news_but_another_fault_is():
+    def of(statistic: str, verdict: Verdict, day: int) -> Result:
+        return msgspec.structs.replace(result("a", verdict, day=day), statistic=statistic)
+
+    days = [  # verdicts of psi, ks, missing_share; the change told, and its causes
+        ("dss", "opened", ["psi"]),
+        ("dds", None, []),
+        ("sds", None, []),  # psi leaves, ks goes on: the column drifts as before
+        ("sdd", "updated", ["ks", "missing_share"]),
+        ("sds", "updated", ["ks"]),
+        ("sss", "resolved", []),
+    ]
+    memory = AlertMemory()
+    for day, (verdicts, change, causes) in enumerate(days):
+        verdict = {"d": Verdict.DRIFT, "s": Verdict.STABLE}
+        names = ("psi", "ks", "missing_share")
+        judged = [of(name, verdict[v], day) for name, v in zip(names, verdicts, strict=True)]
+        memory, event = advance(memory, judged, AlertPolicy(resolve_after=1))
+        assert (event and event.change) == change
+        assert sorted(c.statistic for c in event.causes if event) == causes if event else not causes
