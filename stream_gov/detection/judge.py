@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from stream_gov.contracts import Check, Monitor, Result, Verdict, result_id
+from stream_gov.detection.check_choice import checks_of_column, checks_of_vectors
 from stream_gov.reference import ReferenceProfile
 from stream_gov.statistics import STATISTICS, Decision, decide, missing_column_names
 from stream_gov.summaries import PaneSummary
@@ -82,10 +83,9 @@ def judge_window(
         return JudgedWindow(results, {})
     if reference is None:
         reference = PaneSummary(profile.layout)
+    heeds_dependence = monitor.calibration == "long_run"
     for column, mine in summary.columns.items():
-        if not monitor.columns.wants(column):
-            continue
-        for check in monitor.checks_of(column):
+        for check in checks_of_column(monitor, profile.layout, column):
             statistic = STATISTICS[check.statistic]
             if statistic.applies_to(mine.kind):
                 decision = decide(
@@ -94,9 +94,19 @@ def judge_window(
                     mine,
                     check,
                     monitor.min_events,
-                    dependence=profile.long_run.get(column) if monitor.calibration == "long_run" else None,
+                    dependence=profile.long_run.get(column) if heeds_dependence else None,
                 )
                 results.append(_result(monitor, window, reference_id, column, check, decision))
+    for vector, check in checks_of_vectors(monitor, profile.layout):
+        decision = decide(
+            STATISTICS[check.statistic],
+            reference.covariances[vector],
+            summary.covariances[vector],
+            check,
+            monitor.min_events,
+            dependence=profile.vector_long_run.get(vector) if heeds_dependence else None,
+        )
+        results.append(_result(monitor, window, reference_id, vector, check, decision))
     details: dict[str, str] = {}
     for check in monitor.model_checks():
         decision = decide(STATISTICS[check.statistic], reference, summary, check, monitor.min_events)

@@ -10,7 +10,15 @@ from typing import Any
 import msgspec
 
 from stream_gov.contracts import UnreadableProfileError, UnreadableRecordError
-from stream_gov.summaries import ColumnSketch, Dependence, PaneLayout, PaneSummary, n_cells_of, pooled_cells
+from stream_gov.summaries import (
+    ColumnSketch,
+    Dependence,
+    PaneLayout,
+    PaneSummary,
+    VectorDependence,
+    n_cells_of,
+    pooled_cells,
+)
 
 __all__ = ["PROFILE_FORMAT", "ReferenceProfile", "profile_id", "split_profile_id"]
 
@@ -91,11 +99,13 @@ class ReferenceProfile:
     last_ms: int | None = None
     """Largest event time of the rows."""
     column_types: dict[str, str] = field(default_factory=dict)
-    """By column: numeric, categorical or boolean."""
+    """By column: numeric, categorical or boolean; of columns that others are derived from, text or vector."""
     ignored: dict[str, str] = field(default_factory=dict)
     """Columns of the rows that are not watched, with the reason; they are not new when they come in events."""
     long_run: dict[str, Dependence] = field(default_factory=dict)
     """By column: how strongly its rows depend on those before them. Without the columns, or all, where that is not known; see `warnings`."""
+    vector_long_run: dict[str, VectorDependence] = field(default_factory=dict)
+    """The same of the mean of each vector, by its name."""
     warnings: tuple[str, ...] = ()
     """What the builder found doubtful, each naming its column and a remedy."""
     stream_gov_version: str = ""
@@ -157,6 +167,11 @@ class ReferenceProfile:
                 "warnings": list(self.warnings),
                 **(
                     {"long_run": [[c, known.to_state()] for c, known in self.long_run.items()]} if self.long_run else {}
+                ),
+                **(
+                    {"vector_long_run": [[c, known.to_state()] for c, known in self.vector_long_run.items()]}
+                    if self.vector_long_run
+                    else {}
                 ),
                 "stream_gov_version": self.stream_gov_version,
             }
@@ -225,6 +240,7 @@ class ReferenceProfile:
             ignored=rest.pop("ignored"),
             warnings=tuple(rest.pop("warnings")),
             long_run={column: Dependence.from_state(state) for column, state in rest.pop("long_run", ())},
+            vector_long_run={c: VectorDependence.from_state(state) for c, state in rest.pop("vector_long_run", ())},
             stream_gov_version=rest.pop("stream_gov_version"),
             extensions=rest,
         )

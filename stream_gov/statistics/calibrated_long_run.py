@@ -31,7 +31,7 @@ from stream_gov.statistics.counts import paired_counts
 from stream_gov.statistics.crossing import CONTINUITY, LARGEST_LEFT_OUT, SMALLEST_TOLERANCE, crossing, freeman_tukey
 from stream_gov.statistics.divergences import Divergence
 from stream_gov.statistics.kolmogorov_smirnov import ks_p_value
-from stream_gov.statistics.mixture_tail import mixture_tail
+from stream_gov.statistics.mixture_tail import mixture_tail, spread_mixture_tail
 from stream_gov.statistics.share_rise import rise_p_value
 from stream_gov.summaries import Inflation, LongRun, pooled_cells
 
@@ -278,10 +278,7 @@ def _p_value_of_groups(
     effective_n = 1 / (1 / n + 1 / m)
     statistic = effective_n * freeman_tukey(w, r)
     if tolerance == 0:
-        tail = mixture_tail(statistic, values)
-        of_mixture = float(values.sum()) ** 2 / float(values @ values)  # Satterthwaite's degrees of freedom
-        point = float(special.chdtri(of_mixture, tail)) / of_mixture
-        return float(special.fdtrc(of_mixture, long_run.degrees * math.sqrt(of_mixture), point)) if tail > 0 else 0.0
+        return spread_mixture_tail(mixture_tail(statistic, values), values, long_run.degrees)
     at = crossing(w, r, divergence, tolerance)
     length = freeman_tukey(at.v, r)
     coordinates = 2 * (np.sqrt(at.v) - np.sqrt(r)) @ vectors

@@ -19,6 +19,7 @@ from stream_gov.statistics.calibrated_long_run import (
 from stream_gov.statistics.chi_squared import chi_squared, chi_squared_p_value
 from stream_gov.statistics.columns import missing_columns, new_columns
 from stream_gov.statistics.divergences import JENSEN_SHANNON_NATS, PSI_NATS, Divergence
+from stream_gov.statistics.frechet_distance import frechet_of_summaries, frechet_p_value, long_run_frechet_p_value
 from stream_gov.statistics.jensen_shannon import jensen_shannon
 from stream_gov.statistics.kolmogorov_smirnov import ks_p_value, ks_statistic
 from stream_gov.statistics.l_infinity import l_infinity
@@ -28,7 +29,14 @@ from stream_gov.statistics.share_rise import share_rise_p_value
 from stream_gov.statistics.shares import missing_share, type_error_share, unseen_share, unseen_share_p_value
 from stream_gov.statistics.spread_shift import spread_shift, spread_shift_p_value
 from stream_gov.statistics.wasserstein import wasserstein
-from stream_gov.summaries import CategoricalSummary, ColumnSummary, LongRun, NumericSummary, PaneSummary
+from stream_gov.summaries import (
+    CategoricalSummary,
+    ColumnSummary,
+    CovarianceSummary,
+    LongRun,
+    NumericSummary,
+    PaneSummary,
+)
 
 __all__ = ["STATISTICS", "Statistic"]
 
@@ -42,14 +50,14 @@ class Statistic:
     """One statistic of the catalogue.
 
     The functions take the summary of the reference and that of the window, in this order: of a column where `scope` is `"column"`, of a pane
-    where it is `"model"`. Both have the same layout. None of them decides anything.
+    where it is `"model"`, the covariance of a vector's projections where it is `"vector"`. Both have the same layout. None of them decides anything.
     """
 
     name: str
     """As in the monitor file and in results."""
-    scope: Literal["column", "model"] = "column"
+    scope: Literal["column", "model", "vector"] = "column"
     kinds: frozenset[str] = _ANY_KIND
-    """Kinds of column it applies to; empty for a statistic of the model."""
+    """Kinds of column it applies to; empty for a statistic of the model or of vectors."""
     unit: str
     """Of the value and of a threshold."""
     range: str
@@ -67,7 +75,7 @@ class Statistic:
     """(reference, window) -> p-value of "no change"; None if there is no sound test."""
     calibrated: Callable[[Any, Any, float], float] | None = None
     """(reference, window, tolerance) -> p-value of "the true distance is within the tolerance"; None if there is no sound test."""
-    long_run: Callable[[Any, Any, float, LongRun], float] | None = None
+    long_run: Callable[[Any, Any, float, Any], float] | None = None
     """The same where draws depend on the draws before them as the reference's long-run covariance says; the larger p-value counts."""
 
     def applies_to(self, kind: str) -> bool:
@@ -75,12 +83,16 @@ class Statistic:
         return kind in self.kinds
 
     def sample_sizes(
-        self, reference: ColumnSummary | PaneSummary, window: ColumnSummary | PaneSummary
+        self,
+        reference: ColumnSummary | PaneSummary | CovarianceSummary,
+        window: ColumnSummary | PaneSummary | CovarianceSummary,
     ) -> tuple[int, int]:
         """Sizes of reference and window that it rests on."""
         return self._sample_size(reference), self._sample_size(window)
 
-    def _sample_size(self, summary: ColumnSummary | PaneSummary) -> int:
+    def _sample_size(self, summary: ColumnSummary | PaneSummary | CovarianceSummary) -> int:
+        if isinstance(summary, CovarianceSummary):
+            return summary.n
         if isinstance(summary, PaneSummary):
             return summary.n_events
         return summary.n_valid if self.counts == "values" else summary.n
@@ -291,6 +303,10 @@ def _unseen_share_p_value(reference: CategoricalSummary, window: CategoricalSumm
     return _unseen_share_calibrated(reference, window, 0.0)
 
 
+def _frechet_no_change(reference: CovarianceSummary, window: CovarianceSummary) -> float:
+    return frechet_p_value(reference, window, 0.0)
+
+
 _RISE = "; the tolerance is how far it may rise above the reference's share"
 
 _ALL = (
@@ -372,6 +388,22 @@ _ALL = (
         signed=True,
         compute=_spread_shift,
         p_value=_spread_shift_p_value,
+    ),
+    Statistic(
+        name="frechet_distance",
+        scope="vector",
+        kinds=frozenset(),
+        unit="spreads of the reference",
+        range="[0, inf)",
+        description=(
+            "Frechet distance of the vectors, in square roots of the reference's total variance; a p-value or tolerance tests the shift of "
+            "their mean, which is at most as large."
+        ),
+        undefined="the reference does not vary, or there are fewer than 10 vectors for each dimension of the projection",
+        compute=frechet_of_summaries,
+        p_value=_frechet_no_change,
+        calibrated=frechet_p_value,
+        long_run=long_run_frechet_p_value,
     ),
     Statistic(
         name="missing_share",

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from stream_gov.contracts import Check, ConfigurationError, Verdict
 from stream_gov.statistics.catalogue import Statistic
-from stream_gov.summaries import ColumnSummary, Dependence, PaneSummary
+from stream_gov.summaries import ColumnSummary, CovarianceSummary, Dependence, PaneSummary, VectorDependence
 
 __all__ = ["Decision", "decide"]
 
-Summary = ColumnSummary | PaneSummary
+Summary = ColumnSummary | PaneSummary | CovarianceSummary
+AnyDependence = Dependence | VectorDependence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +53,7 @@ def decide(
     check: Check,
     min_events: int,
     *,
-    dependence: Dependence | None = None,
+    dependence: AnyDependence | None = None,
 ) -> Decision:
     """Compare a window with its reference by one check.
 
@@ -61,7 +62,8 @@ def decide(
     statistic
         Of the catalogue; the one that the check names.
     reference, window
-        Summaries of one layout: of a column for a statistic of columns, of a pane for a statistic of the model.
+        Summaries of one layout: of a column for a statistic of columns, of a pane for a statistic of the model, of the projections of a vector
+        for a statistic of vectors.
     check
         The rule: drift if the value (its size where it is signed) is greater than `threshold`; or if the p-value of "no change" is below
         `p_value`; or if that of "within `tolerance`" is below `level`.
@@ -105,7 +107,9 @@ def decide(
 
 
 def _why_insufficient(statistic: Statistic, value: float, n_reference: int, n_window: int, min_events: int) -> str:
-    what = "valid values" if statistic.scope == "column" and statistic.counts == "values" else "events"
+    what = {"column": "valid values", "vector": "vectors"}.get(statistic.scope, "events")
+    if statistic.counts == "rows":
+        what = "events"
     if n_reference == 0:
         return f"the reference has no {what}"
     for name, n in (("window", n_window), ("reference", n_reference)):
@@ -117,7 +121,12 @@ def _why_insufficient(statistic: Statistic, value: float, n_reference: int, n_wi
 
 
 def _beyond_threshold(
-    statistic: Statistic, value: float, reference: Summary, window: Summary, check: Check, dependence: Dependence | None
+    statistic: Statistic,
+    value: float,
+    reference: Summary,
+    window: Summary,
+    check: Check,
+    dependence: AnyDependence | None,
 ) -> _Judgement:
     del reference, window, dependence
     if check.threshold is None:
@@ -127,7 +136,12 @@ def _beyond_threshold(
 
 
 def _unlikely_without_change(
-    statistic: Statistic, value: float, reference: Summary, window: Summary, check: Check, dependence: Dependence | None
+    statistic: Statistic,
+    value: float,
+    reference: Summary,
+    window: Summary,
+    check: Check,
+    dependence: AnyDependence | None,
 ) -> _Judgement:
     del value, dependence
     if statistic.p_value is None or check.p_value is None:
@@ -138,7 +152,12 @@ def _unlikely_without_change(
 
 
 def _unlikely_within_tolerance(
-    statistic: Statistic, value: float, reference: Summary, window: Summary, check: Check, dependence: Dependence | None
+    statistic: Statistic,
+    value: float,
+    reference: Summary,
+    window: Summary,
+    check: Check,
+    dependence: AnyDependence | None,
 ) -> _Judgement:
     del value
     if statistic.calibrated is None or check.tolerance is None or check.test_level is None:
@@ -158,7 +177,7 @@ def _unlikely_within_tolerance(
     return _Judgement(p_value < check.test_level, p_value, "long_run")
 
 
-_RULES: dict[str, Callable[[Statistic, float, Summary, Summary, Check, Dependence | None], _Judgement]] = {
+_RULES: dict[str, Callable[[Statistic, float, Summary, Summary, Check, AnyDependence | None], _Judgement]] = {
     "threshold": _beyond_threshold,
     "p_value": _unlikely_without_change,
     "calibrated": _unlikely_within_tolerance,
