@@ -117,7 +117,7 @@ class ProfileBuilder:
 
     def learn(self, batch: RowBatch) -> None:
         """Pass before the first: add rows."""
-        if self._derivations:
+        if self.learns and self._derivations is not None:
             msg = "the pass of `learn` is over: call it for all rows before `sketch`"
             raise RuntimeError(msg)
         self._learnt.update(batch)
@@ -148,10 +148,14 @@ class ProfileBuilder:
             self._derivations = self._learnt.derivations()
         return derive_rows(batch, self._derivations)
 
+    def _derived_names(self) -> set[str]:
+        return {name for derivation in self._derivations or () for name in derivation.columns}
+
     def _sketch_chunk(self, chunk: RowBatch) -> None:
         numbers = {}
+        derived = self._derived_names()
         for name, values in chunk.columns.items():
-            if not self._selection.wants(name):
+            if not (name in derived or self._selection.wants(name)):
                 self._left_out[name] = None
                 continue
             scan = self._scans.get(name)
@@ -191,7 +195,7 @@ class ProfileBuilder:
         self._check_names()
         columns: dict[str, ColumnLayout] = {}
         derivations = self._derivations or ()
-        derived = {name for derivation in derivations for name in derivation.columns}
+        derived = self._derived_names()
         for name, scan in self._scans.items():
             if name in derived:
                 columns[name] = derived_layout(scan, self._sample.numbers(name))

@@ -134,7 +134,9 @@ def content(summary: Any) -> Any:
             summary.categories.to_state(),
             sorted(summary.numbers.counts.items()),
         )
-    return summary.to_bytes() if isinstance(summary, PaneSummary) else repr(summary.to_state())
+    if isinstance(summary, PaneSummary):
+        return summary.to_bytes(), {group: repr(one.to_state()) for group, one in summary.covariances.items()}
+    return repr(summary.to_state())
 
 
 def lists(kind: Kind) -> st.SearchStrategy[list[Any]]:
