@@ -203,7 +203,7 @@ def _categorical(column: str, scan: ColumnScan, n: int, dtype: JsonType, *, forc
     if (unique or covered < _LEAST_COVERAGE) and not forced:
         distinct = f"more than {seen.capacity}" if seen.error else str(len(ranked))
         reason = f"nearly unique: {distinct} distinct values in {n}"
-        is_list = ranked[0][0].startswith("[")  # a vector in a CSV file
+        is_list = bool(ranked) and ranked[0][0].startswith("[")  # a vector in a CSV file
         told, kind = ("if it holds vectors", "vector") if is_list else ("if people wrote it", "text")
         warning = (
             f"column {column!r} is {reason}, like an id; it is not watched; exclude it (`columns.exclude`), declare it {told} "
