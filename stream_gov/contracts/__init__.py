@@ -18,6 +18,7 @@ from stream_gov.contracts.event import MAX_EVENT_BYTES, Event, GroundTruth, Reje
 from stream_gov.contracts.monitor import (
     STATISTIC_NAMES,
     AlertPolicy,
+    Budget,
     Check,
     ColumnSelection,
     Monitor,
@@ -43,6 +44,7 @@ __all__ = [
     "AlertChange",
     "AlertPolicy",
     "AlertStatus",
+    "Budget",
     "Check",
     "ColumnSelection",
     "ConfigurationError",

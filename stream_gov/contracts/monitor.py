@@ -24,7 +24,7 @@ from stream_gov.contracts.errors import ConfigurationError
 from stream_gov.contracts.strict_yaml import parse_yaml
 from stream_gov.contracts.unknown_keys import describe_validation_error, nearest
 
-__all__ = ["STATISTIC_NAMES", "AlertPolicy", "Check", "ColumnSelection", "Monitor", "WindowConfig"]
+__all__ = ["STATISTIC_NAMES", "AlertPolicy", "Budget", "Check", "ColumnSelection", "Monitor", "WindowConfig"]
 
 STATISTIC_NAMES = (
     "psi",
@@ -41,9 +41,12 @@ STATISTIC_NAMES = (
     "unseen_share",
     "new_columns",
     "missing_columns",
+    "e_detector",
 )
-"""Names a check may use; a test holds this list equal to the catalogue of `stream_gov.statistics`."""
+"""Names a check may use; a test holds this list equal to the catalogue of `stream_gov.statistics` and the sequential ones."""
 
+SEQUENTIAL_STATISTICS = frozenset({"e_detector"})
+"""Judged over many windows, not by one."""
 MODEL_STATISTICS = frozenset({"new_columns", "missing_columns"})
 P_VALUE_STATISTICS = frozenset(
     {
@@ -76,6 +79,8 @@ _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 _REFERENCE = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}(@[1-9][0-9]*)?$"
 _NAME_IN_WORDS = "letters, digits, `.`, `_` and `-`, at most 100, the first a letter or a digit"
 _MAX_PANES_PER_WINDOW = 1_000
+_SHORTEST_BUDGET = 3_600_000
+_LONGEST_BUDGET = 3_650 * 86_400_000
 
 
 class _Strict(BaseModel):
@@ -120,7 +125,7 @@ class Check(_Strict):
     tolerance: float | None = Field(default=None, ge=0)
     """Calibrated: the distance that counts as no drift."""
     level: float | None = Field(default=None, gt=0, lt=0.5)
-    """Calibrated: the chance of a false alarm in one test."""
+    """Calibrated: the chance of a false alarm in one test; without it, what the monitor's budget leaves for it."""
 
     @model_validator(mode="after")
     def _one_rule(self) -> Check:
@@ -132,10 +137,13 @@ class Check(_Strict):
         if self.level is not None and self.tolerance is None:
             msg = f"check of {self.statistic}: `level` goes with `tolerance`, not with `{given[0]}`"
             raise ValueError(msg)
+        if self.statistic in SEQUENTIAL_STATISTICS and self.tolerance is None:
+            msg = f"{self.statistic} judges a lasting shift beyond a tolerance; use `tolerance` (a population stability index, such as 0.1)"
+            raise ValueError(msg)
         if self.p_value is not None and self.statistic not in P_VALUE_STATISTICS:
             msg = f"{self.statistic} has no p-value; use `threshold` (p-values have: {', '.join(sorted(P_VALUE_STATISTICS))})"
             raise ValueError(msg)
-        if self.tolerance is not None and self.statistic not in CALIBRATED_STATISTICS:
+        if self.tolerance is not None and self.statistic not in CALIBRATED_STATISTICS | SEQUENTIAL_STATISTICS:
             msg = f"{self.statistic} has no calibrated test; use `threshold` (calibrated are: {', '.join(sorted(CALIBRATED_STATISTICS))})"
             raise ValueError(msg)
         if self.columns is not None and self.statistic in MODEL_STATISTICS:
@@ -149,18 +157,23 @@ class Check(_Strict):
         return self
 
     @property
-    def rule(self) -> Literal["threshold", "p_value", "calibrated"]:
-        """Which of the three rules judges."""
+    def rule(self) -> Literal["threshold", "p_value", "calibrated", "sequential"]:
+        """Which rule judges."""
+        if self.statistic in SEQUENTIAL_STATISTICS:
+            return "sequential"
         if self.threshold is not None:
             return "threshold"
         return "p_value" if self.p_value is not None else "calibrated"
 
     @property
-    def test_level(self) -> float | None:
-        """Chance of a false alarm that the rule states; None for a threshold, which states none."""
-        if self.rule == "calibrated":
-            return 0.001 if self.level is None else self.level
-        return self.p_value
+    def stated_level(self) -> float | None:
+        """Chance of a false alarm that the check itself states; None for a threshold, and where the budget decides."""
+        return self.level if self.tolerance is not None else self.p_value
+
+    @property
+    def draws_on_budget(self) -> bool:
+        """Whether its level follows from the monitor's budget."""
+        return self.tolerance is not None and self.level is None
 
 
 class WindowConfig(_Strict):
@@ -198,6 +211,22 @@ class ColumnSelection(_Strict):
         return (self.include is None or not names.isdisjoint(self.include)) and names.isdisjoint(self.exclude)
 
 
+class Budget(_Strict):
+    """How many false alarms people are willing to get; the level of every calibrated test follows from it."""
+
+    false_alarms: float = Field(default=1.0, gt=0, le=1_000)
+    """Expected number, for each version of the model, at most."""
+    per: Duration = 30 * 86_400_000
+    """In this time."""
+
+    @model_validator(mode="after")
+    def _sensible(self) -> Budget:
+        if not _SHORTEST_BUDGET <= self.per <= _LONGEST_BUDGET:
+            msg = f"budget.per must be from 1h to 3650d, got {format_duration(self.per)}"
+            raise ValueError(msg)
+        return self
+
+
 class AlertPolicy(_Strict):
     """When an alert ends."""
 
@@ -226,11 +255,12 @@ _SEGMENTS_SCHEMA = {
 
 def _default_checks() -> tuple[Check, ...]:
     return (
-        Check(statistic="psi", tolerance=0.1, level=0.001),
-        Check(statistic="frechet_distance", tolerance=0.1, level=0.001),
-        Check(statistic="missing_share", tolerance=0.02, level=0.001),
-        Check(statistic="type_error_share", threshold=0.001),
-        Check(statistic="unseen_share", tolerance=0.02, level=0.001),
+        Check(statistic="psi", tolerance=0.1),
+        Check(statistic="e_detector", tolerance=0.1),
+        Check(statistic="frechet_distance", tolerance=0.1),
+        Check(statistic="missing_share", tolerance=0.02),
+        Check(statistic="type_error_share", tolerance=0.001),
+        Check(statistic="unseen_share", tolerance=0.02),
         Check(statistic="new_columns", threshold=0),
         Check(statistic="missing_columns", threshold=0),
     )
@@ -258,8 +288,10 @@ class Monitor(_Strict):
     """Fewer valid values in a window (or in the reference): `insufficient`."""
     covariance: bool = False
     """Keep the joint covariance of the numeric columns in every pane."""
-    calibration: Literal["independent", "long_run"] = "independent"
-    """What calibrated checks take the values of a column for: independent draws, or as dependent as the reference shows them."""
+    calibration: Literal["independent", "long_run"] = "long_run"
+    """What calibrated checks take the values of a column for: as dependent as the reference shows them, or independent draws."""
+    budget: Budget = Budget()
+    """How many false alarms are acceptable."""
     checks: tuple[Check, ...] = Field(default_factory=_default_checks)
     alerts: AlertPolicy = AlertPolicy()
 

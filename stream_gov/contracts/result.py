@@ -60,13 +60,17 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     value: float | None
     """In the statistic's unit; null where it is undefined."""
     rule: str
-    """`threshold`, `p_value` or `calibrated`; `none` for the statistic `events`, which is never judged as drift."""
+    """`threshold`, `p_value`, `calibrated` or `sequential`; `none` for the statistic `events`, which is never judged as drift."""
     threshold: float | None = None
     p_value: float | None = None
     level: float | None = None
-    """Chance of a false alarm in this test, where the rule is `calibrated` or `p_value`."""
+    """Chance of a false alarm in this test, where the rule is `calibrated` or `p_value`; where it is `sequential`, one over the average number of
+    windows between two false alarms, at most."""
     tolerance: float | None = None
-    """Distance that counts as no drift, where the rule is `calibrated`."""
+    """Distance that counts as no drift, where the rule is `calibrated` or `sequential`."""
+    distance: float | None = None
+    """What the threshold or the tolerance is compared with: the size of the value; of a share with a tolerance, how far it rose over the
+    reference's share. Null where the rule is `p_value`, or the value undefined."""
     calibration: str = ""
     """What the rule `calibrated` rests on: `long_run`, the dependence of events that the reference shows, or `independent`; otherwise empty."""
     n_reference: int
@@ -74,6 +78,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     n_window: int
     """Sample size of the window that the statistic used."""
     verdict: Verdict
+    since_ms: int | None = None
+    """Start of the window with which a lasting shift began, where the rule is `sequential` and the verdict `drift`."""
     reason: str = ""
     """Why `insufficient`, in words; otherwise empty."""
     reference: str

@@ -119,6 +119,6 @@ def decode_record(data: bytes) -> SummaryRecord:
         raise UnreadableRecordError(msg)
     try:
         return _decoder.decode(memoryview(data)[1:])
-    except msgspec.MsgspecError as err:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as err:
         msg = f"damaged summary record of {len(data)} bytes: {err}"
         raise UnreadableRecordError(msg) from err

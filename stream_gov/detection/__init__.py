@@ -6,20 +6,24 @@ from stream_gov.detection.alert_lifecycle import AlertMemory, advance, revise, w
 from stream_gov.detection.backtest import BacktestTotals, backtest
 from stream_gov.detection.catalog import Catalog, StaticCatalog
 from stream_gov.detection.detector import MAX_EMPTY_WINDOWS, MAX_SERIES_PER_MODEL, Detector, Step
-from stream_gov.detection.judge import EVENTS_STATISTIC, JudgedWindow, Window, judge_window
+from stream_gov.detection.judge import EVENTS_STATISTIC, JudgedWindow, Window, judge_window, levels_for
+from stream_gov.detection.levels import LARGEST_LEVEL, SHARE_OF_SEGMENTS, Levels, levels_of
 from stream_gov.detection.state import PartitionState, table_key
 from stream_gov.detection.watermarks import SourceWatermarks
 from stream_gov.detection.windows import closing_watermark, first_end_after, last_end_containing, window_ends_containing
 
 __all__ = [
     "EVENTS_STATISTIC",
+    "LARGEST_LEVEL",
     "MAX_EMPTY_WINDOWS",
     "MAX_SERIES_PER_MODEL",
+    "SHARE_OF_SEGMENTS",
     "AlertMemory",
     "BacktestTotals",
     "Catalog",
     "Detector",
     "JudgedWindow",
+    "Levels",
     "PartitionState",
     "SourceWatermarks",
     "StaticCatalog",
@@ -31,6 +35,8 @@ __all__ = [
     "first_end_after",
     "judge_window",
     "last_end_containing",
+    "levels_for",
+    "levels_of",
     "revise",
     "table_key",
     "weight",

@@ -53,12 +53,17 @@ class _Place:
 def weight(result: Result) -> float:
     """How far a result is beyond its rule: 1 at the edge, larger beyond; causes are listed by it.
 
-    The value over the threshold or the tolerance; where that is 0 (any distance is too much) or the rule is a p-value, the level over the
+    The distance over the threshold or the tolerance; where that is 0 (any distance is too much) or the rule is a p-value, the level over the
     p-value.
     """
     bound = result.threshold if result.rule == "threshold" else result.tolerance
-    if bound and result.value is not None:
-        return abs(result.value) / bound
+    if result.rule == "sequential" and result.value is not None and result.threshold:
+        # All in units of the tolerance, or of the evidence where any shift is too much.
+        return max(
+            result.distance / bound if bound and result.distance is not None else result.value / result.threshold, 1.0
+        )
+    if bound and result.distance is not None:
+        return result.distance / bound
     if result.p_value is not None and result.level is not None:
         return result.level / max(result.p_value, 1e-300)
     return float("inf")
@@ -102,6 +107,8 @@ def _message(
     value = "undefined" if first.value is None else f"{first.value:.4g}"
     if first.rule == "threshold":
         why = f"{first.statistic} {value} > {first.threshold:.4g}"
+    elif first.rule == "sequential":
+        why = f"a lasting shift beyond {first.tolerance:.4g}, evidence 10^{value} against 10^{first.threshold:.3g}"
     elif first.rule == "p_value":
         why = f"{first.statistic} {value}, p {first.p_value:.2g} < {first.level:.2g}"
     else:

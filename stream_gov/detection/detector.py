@@ -19,7 +19,9 @@ from stream_gov.contracts import (
 )
 from stream_gov.detection.alert_lifecycle import advance, revise
 from stream_gov.detection.catalog import Catalog
-from stream_gov.detection.judge import JudgedWindow, Window, judge_window
+from stream_gov.detection.judge import JudgedWindow, Window, judge_window, levels_for
+from stream_gov.detection.levels import Levels
+from stream_gov.detection.sequential import EDetectorPlans, SequentialState, advance_evidence
 from stream_gov.detection.state import (
     ModelState,
     PaneKey,
@@ -39,6 +41,9 @@ MAX_EMPTY_WINDOWS = 30
 """Windows without events that a silent series still reports, one after the other; then it is forgotten until it speaks again."""
 MAX_SERIES_PER_MODEL = 20_000
 """Versions times segments of one model; records of further ones are counted in `Step.bound_hits`."""
+
+
+_MAX_LEVELS_KEPT = 10_000
 
 
 @dataclass(slots=True)
@@ -78,6 +83,9 @@ class Detector:
 
     def __init__(self, catalog: Catalog) -> None:
         self._catalog = catalog
+        self._levels: dict[str, tuple[Monitor, ReferenceProfile, Levels]] = {}
+        """By model, as long as its monitor and profile stay the same."""
+        self._plans = EDetectorPlans()
 
     def restore(self, items: Iterable[tuple[str, bytes]]) -> PartitionState:
         """Build the state of one partition from the keys and values that were kept of it."""
@@ -177,6 +185,8 @@ class Detector:
                 del series.panes[pane_key]
                 step.updates[table_key("pane", *key, *pane_key)] = None
             fresh = Series(closed_until_ms=min(series.closed_until_ms or reopened, reopened), panes=series.panes)
+            if series.sequential is not None:
+                step.updates[table_key("sequential", *key)] = None
             state.series[record.model][key] = fresh
             step.updates[table_key("series", *key)] = fresh.to_bytes()
 
@@ -262,7 +272,7 @@ class Detector:
         closed = series.closed_until_ms
         quiet = 0 if closed is None else (closed - series.last_event_end_ms) // every
         if quiet > MAX_EMPTY_WINDOWS and not series.panes and series.alert.last is None:
-            step.updates[table_key("series", *key)] = None
+            _forget(key, series, step)
             return True
         packed = series.to_bytes()
         if packed != as_kept or table_key("series", *key) in step.updates:
@@ -322,8 +332,19 @@ class Detector:
             rejected=rejected + sum(p.n_rejected for p in inside.values()),
         )
         profile, why_not = self._profile(monitor, profile_id)
-        summary = self._merge(chosen, profile) if profile is not None and events else None
-        judged = judge_window(monitor, window, summary, profile, why_not=why_not)
+        newest = summary = None
+        if profile is not None and events:
+            is_new = [k[0] >= end - monitor.window.every_ms for k in inside if k[2] == profile_id]
+            newest = self._merge([p for p, new in zip(chosen, is_new, strict=True) if new], profile)
+            older = [p for p, new in zip(chosen, is_new, strict=True) if not new]
+            summary = newest.merge(self._merge(older, profile)) if older else newest
+        levels = None
+        if newest is not None and profile is not None:
+            levels = self._levels_of(monitor, profile)
+            self._gather_evidence(monitor, key, series, newest, profile, levels, end, step)
+        judged = judge_window(
+            monitor, window, summary, profile, levels=levels, sequential=series.sequential, why_not=why_not
+        )
         step.results.extend(judged.results)
         series.pending_late = series.pending_rejected = 0
         series.reported[end] = (revision, late, rejected)
@@ -333,6 +354,44 @@ class Detector:
         series.closed_until_ms = end if series.closed_until_ms is None else max(end, series.closed_until_ms)
         if events or not series.last_event_end_ms:
             series.last_event_end_ms = max(series.last_event_end_ms, end)
+
+    def _gather_evidence(
+        self,
+        monitor: Monitor,
+        key: SeriesKey,
+        series: Series,
+        summary: PaneSummary,
+        profile: ReferenceProfile,
+        levels: Levels,
+        end: int,
+        step: Step,
+    ) -> None:
+        """Let the e-detector take in what is new in a window."""
+        if key[2] not in profile.segments:
+            return
+        state = series.sequential if series.sequential is not None else SequentialState()
+        start = end - monitor.window.every_ms
+        if advance_evidence(
+            state,
+            summary,
+            monitor,
+            profile,
+            key[2],
+            plans=self._plans,
+            levels=levels,
+            start_ms=start,
+            end_ms=end,
+        ):
+            series.sequential = state
+            step.updates[table_key("sequential", *key)] = series.sequential_bytes()
+
+    def _levels_of(self, monitor: Monitor, profile: ReferenceProfile) -> Levels:
+        known = self._levels.get(monitor.model)
+        if known is None or known[0] is not monitor or known[1] is not profile:
+            if len(self._levels) >= _MAX_LEVELS_KEPT:
+                self._levels.clear()
+            known = self._levels[monitor.model] = monitor, profile, levels_for(monitor, profile)
+        return known[2]
 
     @staticmethod
     def _drive_alert(monitor: Monitor, series: Series, judged: JudgedWindow, step: Step, *, again: bool) -> None:
@@ -400,5 +459,7 @@ def _report_leftovers(series: Series, step: Step) -> None:
 
 def _forget(key: SeriesKey, series: Series, step: Step) -> None:
     step.updates[table_key("series", *key)] = None
+    if series.sequential is not None:
+        step.updates[table_key("sequential", *key)] = None
     for pane_key in series.panes:
         step.updates[table_key("pane", *key, *pane_key)] = None

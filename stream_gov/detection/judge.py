@@ -7,11 +7,13 @@ from dataclasses import dataclass
 
 from stream_gov.contracts import Check, Monitor, Result, Verdict, result_id
 from stream_gov.detection.check_choice import checks_of_column, checks_of_vectors
+from stream_gov.detection.levels import Levels, levels_of
+from stream_gov.detection.sequential import E_DETECTOR, SequentialState, sequential_decision
 from stream_gov.reference import ReferenceProfile
 from stream_gov.statistics import STATISTICS, Decision, decide, missing_column_names
 from stream_gov.summaries import PaneSummary
 
-__all__ = ["EVENTS_STATISTIC", "JudgedWindow", "Window", "judge_window"]
+__all__ = ["EVENTS_STATISTIC", "JudgedWindow", "Window", "judge_window", "levels_for"]
 
 EVENTS_STATISTIC = "events"
 """The result that every window has, of the whole model: how many events it held. It is never `drift`."""
@@ -40,12 +42,21 @@ class JudgedWindow:
     details: dict[str, str]
 
 
+def levels_for(monitor: Monitor, profile: ReferenceProfile) -> Levels:
+    """Levels of a monitor's checks on a profile."""
+    n_segments = len(profile.known_segments) if monitor.segments else 0
+    kinds = {name: column.kind for name, column in profile.layout.columns.items()}
+    return levels_of(monitor, kinds, n_segments, derivations=profile.layout.derivations)
+
+
 def judge_window(
     monitor: Monitor,
     window: Window,
     summary: PaneSummary | None,
     profile: ReferenceProfile | None,
     *,
+    levels: Levels | None = None,
+    sequential: SequentialState | None = None,
     why_not: str = "",
 ) -> JudgedWindow:
     """Compare a window with its reference by every check of the monitor.
@@ -60,6 +71,10 @@ def judge_window(
         Of all events of the window, counted in the profile's layout; None if there are no events.
     profile
         What it is compared with; None if there is none.
+    levels
+        Of the monitor's checks on this profile; None: they are computed.
+    sequential
+        Evidence for lasting shifts, this window included; None: it was not gathered.
     why_not
         Why there is no profile, in words.
 
@@ -84,8 +99,17 @@ def judge_window(
     if reference is None:
         reference = PaneSummary(profile.layout)
     heeds_dependence = monitor.calibration == "long_run"
+    levels = levels_for(monitor, profile) if levels is None else levels
     for column, mine in summary.columns.items():
-        for check in checks_of_column(monitor, profile.layout, column):
+        for check in checks_of_column(monitor, column, profile.layout.derived.get(column)):
+            level = levels.of(check, window.segment)
+            if check.statistic == E_DETECTOR:
+                before = reference.columns[column]
+                decision = sequential_decision(
+                    sequential, column, before, mine, check, level=level, min_events=monitor.min_events
+                )
+                results.append(_result(monitor, window, reference_id, column, check, decision))
+                continue
             statistic = STATISTICS[check.statistic]
             if statistic.applies_to(mine.kind):
                 decision = decide(
@@ -94,22 +118,31 @@ def judge_window(
                     mine,
                     check,
                     monitor.min_events,
+                    level=level,
                     dependence=profile.long_run.get(column) if heeds_dependence else None,
                 )
                 results.append(_result(monitor, window, reference_id, column, check, decision))
-    for vector, check in checks_of_vectors(monitor, profile.layout):
+    for vector, check in checks_of_vectors(monitor, profile.layout.derivations):
         decision = decide(
             STATISTICS[check.statistic],
             reference.covariances[vector],
             summary.covariances[vector],
             check,
             monitor.min_events,
+            level=levels.of(check, window.segment),
             dependence=profile.vector_long_run.get(vector) if heeds_dependence else None,
         )
         results.append(_result(monitor, window, reference_id, vector, check, decision))
     details: dict[str, str] = {}
     for check in monitor.model_checks():
-        decision = decide(STATISTICS[check.statistic], reference, summary, check, monitor.min_events)
+        decision = decide(
+            STATISTICS[check.statistic],
+            reference,
+            summary,
+            check,
+            monitor.min_events,
+            level=levels.of(check, window.segment),
+        )
         results.append(_result(monitor, window, reference_id, "", check, decision))
         if decision.verdict is Verdict.DRIFT:
             details[check.statistic] = _model_detail(check.statistic, reference, summary)
@@ -172,10 +205,12 @@ def _result(
         p_value=decision.p_value if decision.p_value is not None and math.isfinite(decision.p_value) else None,
         level=decision.level,
         tolerance=decision.tolerance,
+        distance=decision.distance,
         n_reference=decision.n_reference,
         n_window=decision.n_window,
         verdict=decision.verdict,
         calibration=decision.calibration,
+        since_ms=decision.since_ms,
         reason=decision.reason,
         reference=reference_id,
         events=window.events,

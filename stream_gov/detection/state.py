@@ -5,6 +5,7 @@ Keys are JSON arrays, so that no name can be mistaken for another:
 - `["time"]`: watermarks of the source partitions;
 - `["model", model]`: how far the replays of a model have come;
 - `["series", model, version, segment]`: what was closed, and the open alert;
+- `["sequential", model, version, segment]`: evidence of the e-detector;
 - `["pane", model, version, segment, start_ms, pane_ms, profile]`: the merged summary, and the cuts merged into it.
 """
 
@@ -19,6 +20,7 @@ import msgspec
 
 from stream_gov.contracts import NO_WATERMARK, Alert, Result, UnreadableRecordError
 from stream_gov.detection.alert_lifecycle import AlertMemory
+from stream_gov.detection.sequential import SequentialState
 from stream_gov.detection.watermarks import SourceWatermarks
 from stream_gov.summaries import PaneLayout, PaneSummary
 
@@ -124,6 +126,8 @@ class Series:
     """The message sent for the newest window, if there was one."""
     panes: dict[PaneKey, PaneState] = field(default_factory=dict)
     """Kept under keys of their own."""
+    sequential: SequentialState | None = None
+    """Kept under a key of its own."""
     wake_ms: int = NO_WATERMARK
     """Event time before which nothing is to be done; not kept, only saves looking."""
 
@@ -144,6 +148,10 @@ class Series:
                 self.alert_said,
             ]
         )
+
+    def sequential_bytes(self) -> bytes | None:
+        """Pack the evidence of the e-detector; None if there is none."""
+        return None if self.sequential is None else _encoder.encode([STATE_FORMAT, *self.sequential.to_state()])
 
     @classmethod
     def from_state(cls, state: list[Any]) -> Series:
@@ -238,7 +246,12 @@ class PartitionState:
                         by_key = state.series.setdefault(parts[0], {})
                         known = by_key.get(tuple(parts))
                         fresh.panes = known.panes if known is not None else {}
+                        fresh.sequential = known.sequential if known is not None else None
                         by_key[tuple(parts)] = fresh
+                    case "sequential":
+                        of_model = state.series.setdefault(parts[0], {})
+                        series = of_model.setdefault(tuple(parts), Series())
+                        series.sequential = SequentialState.from_state(rest)
                     case "pane":
                         model, version_name, segment, start_ms, pane_ms, profile = parts
                         series = state.series.setdefault(model, {}).setdefault((model, version_name, segment), Series())

@@ -336,10 +336,18 @@ def _hover(result: Result) -> str:
 def _rule(result: Result) -> str:
     if result.rule == "threshold":
         return f"threshold {result.threshold:.4g}"
+    if result.rule == "sequential":
+        return f"tolerance {result.tolerance:.4g}, evidence needed {result.threshold:.3g}"
     p_value = "undefined" if result.p_value is None else f"{result.p_value:.2g}"
     if result.rule == "p_value":
         return f"p {p_value}, level {result.level:.2g}"
     return f"tolerance {result.tolerance:.4g}, p {p_value}"
+
+
+def _bound(result: Result) -> str:
+    if result.rule == "sequential":
+        return f"needed {result.threshold:.3g}"
+    return f"threshold {result.threshold:.4g}" if result.rule == "threshold" else f"tolerance {result.tolerance:.4g}"
 
 
 def _reading(chart: DriftChart) -> str:
@@ -360,10 +368,7 @@ def _reading(chart: DriftChart) -> str:
     if result.rule == "p_value":
         second = f"least p {result.p_value:.2g} (level {result.level:.2g})"
     else:
-        bound = (
-            f"threshold {result.threshold:.4g}" if result.rule == "threshold" else f"tolerance {result.tolerance:.4g}"
-        )
-        second = f"farthest {result.value:.3g} ({bound})"
+        second = f"farthest {result.value:.3g} ({_bound(result)})"
     return f"{first}<small>{second}</small>"
 
 

@@ -220,10 +220,11 @@ def _weight(result: Result) -> float | None:
         return min(math.log(max(result.p_value, _LEAST_P_VALUE)) / math.log(result.level), _LARGEST_WEIGHT)
     if result.value is None:
         return None
-    bound = result.threshold if result.rule == "threshold" else result.tolerance
+    bound = result.tolerance if result.rule == "calibrated" else result.threshold
+    size = result.distance if result.rule == "calibrated" and result.distance is not None else abs(result.value)
     if not bound:  # any distance is too much: the value itself, put beyond the rule
-        return 0.0 if not result.value else math.copysign(min(1 + abs(result.value), _LARGEST_WEIGHT), result.value)
-    return max(-_LARGEST_WEIGHT, min(result.value / bound, _LARGEST_WEIGHT))
+        return math.copysign(min(1 + size, _LARGEST_WEIGHT), result.value) if size else 0.0
+    return math.copysign(min(size / bound, _LARGEST_WEIGHT), result.value)
 
 
 def _in_order(charts: Sequence[DriftChart]) -> list[DriftChart]:

@@ -59,6 +59,7 @@ def _drift_point(result: Result) -> tuple[PointKey, Point]:
             "value": _real(result.value),
             "threshold": _real(result.threshold),
             "tolerance": _real(result.tolerance),
+            "distance": _real(result.distance),
             "p_value": _real(result.p_value),
             "level": _real(result.level),
             "drift": None if result.verdict is Verdict.INSUFFICIENT else int(result.verdict is Verdict.DRIFT),

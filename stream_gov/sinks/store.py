@@ -26,6 +26,7 @@ from stream_gov.sinks.store_tables import (
     SCHEMA,
     SCHEMA_VERSION,
     TABLES,
+    add_missing_columns,
     alert_of,
     current_alerts,
     result_of,
@@ -66,7 +67,7 @@ class Store:
         self._checked = False
 
     def create(self) -> None:
-        """Make the tables where they are missing, and check their version.
+        """Make the tables where they are missing, add columns that an earlier release did not have, and check the version.
 
         Raises
         ------
@@ -88,6 +89,7 @@ class Store:
             first = self._insert(SCHEMA).values(id=1, version=SCHEMA_VERSION).on_conflict_do_nothing()
             connection.execute(first)
             self._check_version(connection)
+            add_missing_columns(connection)
 
     def write(self, records: Iterable[Record]) -> None:
         """Write records in one transaction.
@@ -187,6 +189,7 @@ class Store:
             if not inspect(connection).has_table(SCHEMA.name):
                 raise ConfigurationError(self._nothing_there())
             self._check_version(connection)
+            add_missing_columns(connection)
 
     def _nothing_there(self) -> str:
         return (

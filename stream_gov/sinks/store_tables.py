@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     Float,
     Index,
     Integer,
@@ -20,7 +21,9 @@ from sqlalchemy import (
     UniqueConstraint,
     and_,
     func,
+    inspect,
     select,
+    text,
 )
 
 from stream_gov.contracts import Alert, Result
@@ -31,6 +34,7 @@ __all__ = [
     "SCHEMA",
     "SCHEMA_VERSION",
     "TABLES",
+    "add_missing_columns",
     "alert_of",
     "current_alerts",
     "result_of",
@@ -39,7 +43,8 @@ __all__ = [
 ]
 
 SCHEMA_VERSION = 1
-"""Raised when the tables change so that an earlier release can no longer use them."""
+"""Raised when the tables change so that an earlier release can no longer use them. New columns are nullable, are added to older tables, and
+do not raise it; where they hold nothing a message has the default of its field."""
 
 TABLES = MetaData()
 
@@ -70,7 +75,9 @@ RESULTS = Table(
     Column("p_value", Float(53)),
     Column("level", Float(53)),
     Column("tolerance", Float(53)),
+    Column("distance", Float(53)),
     Column("calibration", Text, nullable=False),
+    Column("since_ms", BigInteger),
     Column("n_reference", BigInteger, nullable=False),
     Column("n_window", BigInteger, nullable=False),
     Column("verdict", Text, nullable=False),
@@ -109,6 +116,19 @@ ALERT_EVENTS = Table(
 )
 
 
+def add_missing_columns(connection: Connection) -> None:
+    """Bring tables of an earlier release up to this one."""
+    for table in TABLES.sorted_tables:
+        there = {column["name"] for column in inspect(connection).get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in there and column.nullable:
+                kind = column.type.compile(connection.dialect)
+                named = connection.dialect.identifier_preparer
+                connection.execute(
+                    text(f"ALTER TABLE {named.format_table(table)} ADD COLUMN {named.format_column(column)} {kind}")
+                )
+
+
 def current_alerts() -> Select[Any]:
     """Each alert as its last change left it."""
     last = (
@@ -130,7 +150,7 @@ def row_of_result(result: Result) -> dict[str, Any]:
 
 def result_of(row: RowMapping) -> Result:
     """Message of a row of `results`."""
-    return msgspec.convert({name: row[name] for name in Result.__struct_fields__}, Result)
+    return msgspec.convert(_filled(row, Result), Result)
 
 
 def row_of_alert(alert: Alert) -> dict[str, Any]:
@@ -145,7 +165,12 @@ def row_of_alert(alert: Alert) -> dict[str, Any]:
 
 def alert_of(row: RowMapping) -> Alert:
     """Message of a row of `alert_events`."""
-    fields = {name: row[name] for name in Alert.__struct_fields__}
+    fields = _filled(row, Alert)
     for name in ("causes", "columns"):
         fields[name] = msgspec.json.decode(fields[name])
     return msgspec.convert(fields, Alert)
+
+
+def _filled(row: RowMapping, kind: type[msgspec.Struct]) -> dict[str, Any]:
+    """Fields that the row holds, and those that are null and have no default."""
+    return {f.name: row[f.name] for f in msgspec.structs.fields(kind) if row[f.name] is not None or f.required}

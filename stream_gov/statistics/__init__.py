@@ -6,26 +6,38 @@ from stream_gov.statistics.calibrated import jensen_shannon_p_value, psi_p_value
 from stream_gov.statistics.catalogue import STATISTICS, Statistic
 from stream_gov.statistics.chi_squared import chi_squared, chi_squared_degrees_of_freedom, chi_squared_p_value
 from stream_gov.statistics.columns import missing_column_names, missing_columns, new_columns
-from stream_gov.statistics.decision import Decision, decide
+from stream_gov.statistics.decision import DEFAULT_LEVEL, Decision, decide
+from stream_gov.statistics.e_detector import EDetectorPlan, Evidence, e_detector_plan
 from stream_gov.statistics.jensen_shannon import jensen_shannon, jensen_shannon_divergence
 from stream_gov.statistics.kolmogorov_smirnov import ks_p_value, ks_statistic
 from stream_gov.statistics.l_infinity import l_infinity
 from stream_gov.statistics.mean_shift import mean_shift, mean_shift_p_value
 from stream_gov.statistics.psi import PSI_FLOOR, psi
 from stream_gov.statistics.share_rise import share_rise_p_value
-from stream_gov.statistics.shares import missing_share, type_error_share, unseen_share, unseen_share_p_value
+from stream_gov.statistics.shares import (
+    expected_unseen_share,
+    missing_share,
+    type_error_share,
+    unseen_share,
+    unseen_share_p_value,
+)
 from stream_gov.statistics.spread_shift import spread_shift, spread_shift_p_value
 from stream_gov.statistics.wasserstein import wasserstein
 
 __all__ = [
+    "DEFAULT_LEVEL",
     "PSI_FLOOR",
     "STATISTICS",
     "Decision",
+    "EDetectorPlan",
+    "Evidence",
     "Statistic",
     "chi_squared",
     "chi_squared_degrees_of_freedom",
     "chi_squared_p_value",
     "decide",
+    "e_detector_plan",
+    "expected_unseen_share",
     "jensen_shannon",
     "jensen_shannon_divergence",
     "jensen_shannon_p_value",

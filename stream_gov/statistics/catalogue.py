@@ -26,7 +26,13 @@ from stream_gov.statistics.l_infinity import l_infinity
 from stream_gov.statistics.mean_shift import mean_shift, mean_shift_p_value
 from stream_gov.statistics.psi import psi
 from stream_gov.statistics.share_rise import share_rise_p_value
-from stream_gov.statistics.shares import missing_share, type_error_share, unseen_share, unseen_share_p_value
+from stream_gov.statistics.shares import (
+    expected_unseen_share,
+    missing_share,
+    type_error_share,
+    unseen_share,
+    unseen_share_p_value,
+)
 from stream_gov.statistics.spread_shift import spread_shift, spread_shift_p_value
 from stream_gov.statistics.wasserstein import wasserstein
 from stream_gov.summaries import (
@@ -77,6 +83,9 @@ class Statistic:
     """(reference, window, tolerance) -> p-value of "the true distance is within the tolerance"; None if there is no sound test."""
     long_run: Callable[[Any, Any, float, Any], float] | None = None
     """The same where draws depend on the draws before them as the reference's long-run covariance says; the larger p-value counts."""
+
+    tolerated_over: Callable[[Any], float] | None = None
+    """(reference) -> value from which a tolerance is measured; None: from 0."""
 
     def applies_to(self, kind: str) -> bool:
         """Tell whether it can be computed for a column of this kind (`numeric`, `categorical` or `boolean`)."""
@@ -249,6 +258,10 @@ def _missing_share(reference: ColumnSummary, window: ColumnSummary) -> float:
     return missing_share(window.n_missing, window.n)
 
 
+def _missing_share_before(reference: ColumnSummary) -> float:
+    return missing_share(reference.n_missing, reference.n)
+
+
 def _missing_share_calibrated(reference: ColumnSummary, window: ColumnSummary, tolerance: float) -> float:
     return share_rise_p_value(window.n_missing, window.n, reference.n_missing, reference.n, tolerance=tolerance)
 
@@ -269,6 +282,10 @@ def _type_error_share(reference: ColumnSummary, window: ColumnSummary) -> float:
     return type_error_share(window.n_type_errors, window.n)
 
 
+def _type_error_share_before(reference: ColumnSummary) -> float:
+    return type_error_share(reference.n_type_errors, reference.n)
+
+
 def _type_error_share_calibrated(reference: ColumnSummary, window: ColumnSummary, tolerance: float) -> float:
     return share_rise_p_value(window.n_type_errors, window.n, reference.n_type_errors, reference.n, tolerance=tolerance)
 
@@ -287,6 +304,10 @@ def _type_error_share_p_value(reference: ColumnSummary, window: ColumnSummary) -
 def _unseen_share(reference: CategoricalSummary, window: CategoricalSummary) -> float:
     del reference
     return unseen_share(window.n_unseen, window.n_valid)
+
+
+def _unseen_share_before(reference: CategoricalSummary) -> float:
+    return expected_unseen_share(reference.cell_counts())
 
 
 def _unseen_share_calibrated(reference: CategoricalSummary, window: CategoricalSummary, tolerance: float) -> float:
@@ -415,6 +436,7 @@ _ALL = (
         p_value=_missing_share_p_value,
         calibrated=_missing_share_calibrated,
         long_run=_missing_share_long_run,
+        tolerated_over=_missing_share_before,
     ),
     Statistic(
         name="type_error_share",
@@ -426,6 +448,7 @@ _ALL = (
         p_value=_type_error_share_p_value,
         calibrated=_type_error_share_calibrated,
         long_run=_type_error_share_long_run,
+        tolerated_over=_type_error_share_before,
     ),
     Statistic(
         name="unseen_share",
@@ -437,6 +460,7 @@ _ALL = (
         p_value=_unseen_share_p_value,
         calibrated=_unseen_share_calibrated,
         long_run=_unseen_share_long_run,
+        tolerated_over=_unseen_share_before,
     ),
     Statistic(
         name="new_columns",

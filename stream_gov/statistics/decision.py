@@ -10,7 +10,10 @@ from stream_gov.contracts import Check, ConfigurationError, Verdict
 from stream_gov.statistics.catalogue import Statistic
 from stream_gov.summaries import ColumnSummary, CovarianceSummary, Dependence, PaneSummary, VectorDependence
 
-__all__ = ["Decision", "decide"]
+__all__ = ["DEFAULT_LEVEL", "Decision", "decide"]
+
+DEFAULT_LEVEL = 0.001
+"""Of a check that states no level, where no budget tells it."""
 
 Summary = ColumnSummary | PaneSummary | CovarianceSummary
 AnyDependence = Dependence | VectorDependence
@@ -23,13 +26,16 @@ class Decision:
     value: float
     """In the statistic's unit; `nan` where it is undefined. Also given where there were too few events to judge it."""
     rule: str
-    """`threshold`, `p_value` or `calibrated`."""
+    """`threshold`, `p_value`, `calibrated` or `sequential`."""
     threshold: float | None
     p_value: float | None
     """Under the rules `p_value` and `calibrated`, unless the verdict is `insufficient`."""
     level: float | None
     """Chance of a false alarm that the rule states: drift if `p_value < level`."""
     tolerance: float | None
+    distance: float | None
+    """What the threshold or the tolerance is compared with: the size of the value; of a share with a tolerance, its rise over the
+    reference's share. None under the rule `p_value`, and where the value is undefined."""
     n_reference: int
     n_window: int
     verdict: Verdict
@@ -37,6 +43,8 @@ class Decision:
     """`long_run` or `independent`: what a calibrated test took the values for; empty where there was none."""
     reason: str
     """Why `insufficient`, in words; otherwise empty."""
+    since_ms: int | None = None
+    """Start of the window with which a lasting shift began; only of a sequential test that calls it drift."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,7 @@ def decide(
     check: Check,
     min_events: int,
     *,
+    level: float | None = None,
     dependence: AnyDependence | None = None,
 ) -> Decision:
     """Compare a window with its reference by one check.
@@ -69,6 +78,8 @@ def decide(
         `p_value`; or if that of "within `tolerance`" is below `level`.
     min_events
         Smallest sample that is judged, on either side.
+    level
+        Chance of a false alarm of a check with a tolerance that states none itself; `DEFAULT_LEVEL` if not given.
     dependence
         How the column's values depend on those before them, from the profile; None: they are taken for independent draws. Only a check with
         a tolerance heeds it.
@@ -85,9 +96,13 @@ def decide(
     n_reference, n_window = statistic.sample_sizes(reference, window)
     value = statistic.compute(reference, window)
     reason = _why_insufficient(statistic, value, n_reference, n_window, min_events)
+    if check.rule == "calibrated" and check.level is None:
+        level = DEFAULT_LEVEL if level is None else level
+    else:
+        level = check.stated_level
     judgement = _Judgement(drift=False, p_value=None)
     if not reason:
-        judgement = _RULES[check.rule](statistic, value, reference, window, check, dependence)
+        judgement = _RULES[check.rule](statistic, value, reference, window, check, level, dependence)
         if judgement.p_value is not None and math.isnan(judgement.p_value):
             reason = f"the test of {statistic.name} is undefined: {statistic.undefined}"
     verdict = Verdict.DRIFT if judgement.drift else Verdict.STABLE
@@ -96,8 +111,9 @@ def decide(
         rule=check.rule,
         threshold=check.threshold,
         p_value=None if reason else judgement.p_value,
-        level=check.test_level,
+        level=level,
         tolerance=check.tolerance,
+        distance=_distance(statistic, value, reference, check),
         n_reference=n_reference,
         n_window=n_window,
         verdict=Verdict.INSUFFICIENT if reason else verdict,
@@ -120,15 +136,24 @@ def _why_insufficient(statistic: Statistic, value: float, n_reference: int, n_wi
     return ""
 
 
+def _distance(statistic: Statistic, value: float, reference: Summary, check: Check) -> float | None:
+    if check.rule == "p_value" or math.isnan(value):
+        return None
+    if check.rule == "calibrated" and statistic.tolerated_over is not None:
+        return max(value - statistic.tolerated_over(reference), 0.0)
+    return abs(value)
+
+
 def _beyond_threshold(
     statistic: Statistic,
     value: float,
     reference: Summary,
     window: Summary,
     check: Check,
+    level: float | None,
     dependence: AnyDependence | None,
 ) -> _Judgement:
-    del reference, window, dependence
+    del reference, window, level, dependence
     if check.threshold is None:
         msg = f"a check of {statistic.name} by threshold needs one; set `threshold`"
         raise ConfigurationError(msg)
@@ -141,9 +166,10 @@ def _unlikely_without_change(
     reference: Summary,
     window: Summary,
     check: Check,
+    level: float | None,
     dependence: AnyDependence | None,
 ) -> _Judgement:
-    del value, dependence
+    del value, level, dependence
     if statistic.p_value is None or check.p_value is None:
         msg = f"{statistic.name} has no p-value; use `threshold`"
         raise ConfigurationError(msg)
@@ -157,10 +183,11 @@ def _unlikely_within_tolerance(
     reference: Summary,
     window: Summary,
     check: Check,
+    level: float | None,
     dependence: AnyDependence | None,
 ) -> _Judgement:
     del value
-    if statistic.calibrated is None or check.tolerance is None or check.test_level is None:
+    if statistic.calibrated is None or check.tolerance is None or level is None:
         msg = f"{statistic.name} has no calibrated test; use `threshold`"
         raise ConfigurationError(msg)
     p_value = statistic.calibrated(reference, window, check.tolerance)
@@ -170,14 +197,16 @@ def _unlikely_within_tolerance(
         or isinstance(reference, PaneSummary)
         or isinstance(window, PaneSummary)
     ):
-        return _Judgement(p_value < check.test_level, p_value, "independent")
+        return _Judgement(p_value < level, p_value, "independent")
     if p_value < 1:  # else no p-value is larger, or there is none
         known = dependence.of_window(window.n, reference.n)
         p_value = max(p_value, statistic.long_run(reference, window, check.tolerance, known))
-    return _Judgement(p_value < check.test_level, p_value, "long_run")
+    return _Judgement(p_value < level, p_value, "long_run")
 
 
-_RULES: dict[str, Callable[[Statistic, float, Summary, Summary, Check, AnyDependence | None], _Judgement]] = {
+_RULES: dict[
+    str, Callable[[Statistic, float, Summary, Summary, Check, float | None, AnyDependence | None], _Judgement]
+] = {
     "threshold": _beyond_threshold,
     "p_value": _unlikely_without_change,
     "calibrated": _unlikely_within_tolerance,

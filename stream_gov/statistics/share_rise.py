@@ -11,9 +11,10 @@ from scipy import special
 
 __all__ = ["rise_p_value", "share_rise_p_value"]
 
-# 64 nodes over 18 standard deviations of the reference's share: exact to about 1e-12 while the samples are of like size, and to a few
-# thousandths of the p-value where the window is a hundred times as large as the reference.
-_NODES, _WEIGHTS = np.polynomial.legendre.leggauss(64)
+# Nodes over 18 standard deviations of the reference's share. 64 are exact to about 1e-12 while the samples are of like size; where the window is
+# much the larger its binomial tail is a steep step among them, and 192 are exact to 1e-5 of the p-value up to 200 times the size.
+_FEW, _MANY = np.polynomial.legendre.leggauss(64), np.polynomial.legendre.leggauss(192)
+_MUCH_LARGER = 10
 _BELOW, _ABOVE = 8.0, 10.0
 
 
@@ -116,9 +117,10 @@ def rise_p_value(
     middle = math.asin(math.sqrt(reference_count / n_reference))
     deviation = 0.5 * math.sqrt(spread / n_reference)
     start, stop = max(middle - _BELOW * deviation, 0.0), min(middle + _ABOVE * deviation, math.pi / 2)
-    angles = start + (stop - start) / 2 * (_NODES + 1)
+    nodes, node_weights = _FEW if n <= _MUCH_LARGER * n_reference else _MANY
+    angles = start + (stop - start) / 2 * (nodes + 1)
     sines = np.sin(angles)
     logs = (2 * a - 1) * np.log(sines) + (2 * b - 1) * np.log(np.cos(angles))
-    weights = _WEIGHTS * np.exp(logs - logs.max())
+    weights = node_weights * np.exp(logs - logs.max())
     tails = special.betainc(count, n - count + 1, np.minimum(limit(sines * sines), 1.0))
     return min(float(weights @ tails / weights.sum()), 1.0)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from stream_gov.statistics.share_rise import rise_p_value
 
-__all__ = ["missing_share", "type_error_share", "unseen_share", "unseen_share_p_value"]
+__all__ = ["expected_unseen_share", "missing_share", "type_error_share", "unseen_share", "unseen_share_p_value"]
 
 
 def missing_share(n_missing: int, n: int) -> float:
@@ -98,6 +98,28 @@ def _share(name: str, count: int, n: int) -> float:
         msg = f"{name} must lie between 0 and the number of events, got {count} of {n}"
         raise ValueError(msg)
     return count / n if n else math.nan
+
+
+def expected_unseen_share(expected: ArrayLike) -> float:
+    """Share of values in a window without drift that the reference does not know, by what is rare in the reference (Good 1953).
+
+    Parameters
+    ----------
+    expected
+        Counts of the reference per known category and, last, of all unseen ones; shape `(k + 1,)`.
+
+    Returns
+    -------
+    Share in `[0, 1]`; `nan` without counts.
+
+    Examples
+    --------
+    >>> expected_unseen_share([90, 9, 1, 0])  # one category in a hundred values was seen once
+    0.01
+    """
+    e = np.asarray(expected)
+    m = int(e.sum())
+    return min(int(e[-1]) + int((e[:-1] == 1).sum()), m) / m if m else math.nan
 
 
 def unseen_share_p_value(expected: ArrayLike, observed: ArrayLike, *, tolerance: float = 0.0) -> float:

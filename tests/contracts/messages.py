@@ -65,6 +65,7 @@ def a_result(**changes: Any) -> Result:
         "p_value": 1e-12,
         "level": 0.001,
         "tolerance": 0.1,
+        "distance": 3.25,
         "n_reference": 17_520,
         "n_window": 336,
         "verdict": Verdict.DRIFT,

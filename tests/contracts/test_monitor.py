@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from stream_gov.contracts import STATISTIC_NAMES, Check, ConfigurationError, Monitor, format_duration
-from stream_gov.contracts.monitor import CALIBRATED_STATISTICS, MODEL_STATISTICS, P_VALUE_STATISTICS
+from stream_gov.contracts.monitor import (
+    CALIBRATED_STATISTICS,
+    MODEL_STATISTICS,
+    P_VALUE_STATISTICS,
+    SEQUENTIAL_STATISTICS,
+)
 
 SMALLEST = """
 monitor: electricity
@@ -67,12 +72,14 @@ def test_smallest_monitor_has_the_defaults():
     assert monitor.min_events == 200
     assert monitor.segments == ()
     assert monitor.alerts.resolve_after == 1
-    assert [(c.statistic, c.rule, c.test_level) for c in monitor.checks] == [
-        ("psi", "calibrated", 0.001),
-        ("frechet_distance", "calibrated", 0.001),
-        ("missing_share", "calibrated", 0.001),
-        ("type_error_share", "threshold", None),
-        ("unseen_share", "calibrated", 0.001),
+    assert (monitor.calibration, monitor.budget.false_alarms, monitor.budget.per) == ("long_run", 1, 30 * DAY_MS)
+    assert [(c.statistic, c.rule, c.tolerance) for c in monitor.checks] == [
+        ("psi", "calibrated", 0.1),
+        ("e_detector", "sequential", 0.1),
+        ("frechet_distance", "calibrated", 0.1),
+        ("missing_share", "calibrated", 0.02),
+        ("type_error_share", "calibrated", 0.001),
+        ("unseen_share", "calibrated", 0.02),
         ("new_columns", "threshold", None),
         ("missing_columns", "threshold", None),
     ]
@@ -97,7 +104,7 @@ def test_monitor_with_every_key_is_read():
         ({"windwo": {"size": "1h"}}, "windwo: unknown key; did you mean `window`?"),
         (
             {"zzz": 1},
-            "zzz: unknown key; known are: alerts, calibration, checks, columns, covariance, max_segments, min_events,",
+            "zzz: unknown key; known are: alerts, budget, calibration, checks, columns, covariance, max_segments, min_events,",
         ),
         ({"window": {"size": "1h", "evry": "1h"}}, "window.evry: unknown key; did you mean `every`?"),
         ({"alerts": {"resolv_after": 1}}, "alerts.resolv_after: unknown key; did you mean `resolve_after`?"),
@@ -131,6 +138,11 @@ def test_monitor_with_every_key_is_read():
         ({"max_segments": 1_000_000}, "max_segments: must be at most 10000, got 1000000"),
         ({"covariance": "perhaps"}, "covariance: true or false is expected, got 'perhaps'"),
         ({"alerts": {"resolve_after": 0}}, "alerts.resolve_after: must be at least 1, got 0"),
+        ({"budget": {"false_alarms": 0}}, "budget.false_alarms: must be more than 0, got 0"),
+        ({"budget": {"false_alarms": -1}}, "budget.false_alarms: must be more than 0, got -1"),
+        ({"budget": {"false_alarms": 1e6}}, "budget.false_alarms: must be at most 1000, got 1000000.0"),
+        ({"budget": {"per": "1m"}}, "budget: budget.per must be from 1h to 3650d, got 1m"),
+        ({"budget": 1}, "budget: a mapping with the keys `false_alarms`, `per` is expected, got 1"),
         ({"columns": ["a"]}, "columns: a mapping with the keys `include`, `exclude`, `types` is expected"),
         ({"columns": {"include": "a"}}, "columns.include: a list is expected, such as [a, b], got 'a'"),
         ({"columns": {"include": []}}, "columns.include: must name at least one; or leave the key out"),
@@ -356,30 +368,33 @@ def test_texts_and_vectors_are_no_segments(kind):
     )
 
 
-def test_level_is_stated_by_every_rule_but_the_threshold():
-    assert Check(statistic="psi", tolerance=0.1).test_level == 0.001
-    assert Check(statistic="psi", tolerance=0.1, level=0.02).test_level == 0.02
-    assert Check(statistic="ks", p_value=0.05).test_level == 0.05
-    assert Check(statistic="ks", threshold=0.05).test_level is None
+def test_a_check_with_a_tolerance_draws_on_the_budget_unless_it_states_a_level():
+    budgeted, stated = Check(statistic="psi", tolerance=0.1), Check(statistic="psi", tolerance=0.1, level=0.02)
+    p_value, threshold = Check(statistic="ks", p_value=0.05), Check(statistic="ks", threshold=0.05)
+    assert [c.draws_on_budget for c in (budgeted, stated, p_value, threshold)] == [True, False, False, False]
+    assert [c.stated_level for c in (budgeted, stated, p_value, threshold)] == [None, 0.02, 0.05, None]
 
 
 @pytest.mark.parametrize("statistic", STATISTIC_NAMES)
 def test_every_statistic_takes_just_the_rules_it_has(statistic):
     rules = {
-        "threshold": (True, {"threshold": 0.1}),
+        "threshold": (statistic not in SEQUENTIAL_STATISTICS, {"threshold": 0.1}),
         "p_value": (statistic in P_VALUE_STATISTICS, {"p_value": 0.01}),
         "calibrated": (statistic in CALIBRATED_STATISTICS, {"tolerance": 0.1}),
+        "sequential": (statistic in SEQUENTIAL_STATISTICS, {"tolerance": 0.1}),
     }
+    of_others = "use `tolerance`" if statistic in SEQUENTIAL_STATISTICS else "use `threshold`"
+    tolerates = statistic in CALIBRATED_STATISTICS | SEQUENTIAL_STATISTICS
     for rule, (allowed, options) in rules.items():
         data = {"statistic": statistic, **options}
         if allowed:
             assert monitor_with(checks=[data]).checks[0].rule == rule
-        else:
-            assert "use `threshold`" in mistake_of(checks=[data])
+        elif "tolerance" not in options or not tolerates:
+            assert of_others in mistake_of(checks=[data])
 
 
 def test_sets_of_statistics_hold_known_names_only():
-    assert set(STATISTIC_NAMES) >= CALIBRATED_STATISTICS | P_VALUE_STATISTICS | MODEL_STATISTICS
+    assert set(STATISTIC_NAMES) >= SEQUENTIAL_STATISTICS | CALIBRATED_STATISTICS | P_VALUE_STATISTICS | MODEL_STATISTICS
 
 
 def test_monitor_cannot_be_changed():

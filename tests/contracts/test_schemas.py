@@ -141,6 +141,7 @@ pane: 12h
 min_events: 100
 covariance: true
 calibration: long_run
+budget: {false_alarms: 2, per: 7d}
 checks:
   - {statistic: psi, tolerance: 0.1, level: 0.001}
   - {statistic: ks, threshold: 0.1, columns: [nswprice]}

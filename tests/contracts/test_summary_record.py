@@ -4,7 +4,7 @@ import contextlib
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stream_gov.contracts import (
@@ -150,6 +150,7 @@ def test_cut_off_record_is_refused(record, data):
 
 
 @given(data=st.binary(max_size=60))
+@example(data=b"\x91\xa1\x80")  # a kind that is no UTF-8
 def test_damaged_bytes_raise_nothing_but_the_error_for_them(data):
     with contextlib.suppress(UnreadableRecordError):
         decode_record(bytes([RECORD_FORMAT]) + data)

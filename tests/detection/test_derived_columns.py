@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from stream_gov.contracts import ConfigurationError, Monitor, PaneRecord, Verdict, decode_record, encode_record
-from stream_gov.detection import backtest
+from stream_gov.detection import backtest, levels_for
 from stream_gov.reference import ProfileBuilder, ReferenceProfile, RowBatch, build_profile
 from stream_gov.testing import Driver
 from tests.detection.scenario import HOUR, T0
@@ -120,8 +120,13 @@ def test_by_default_each_text_and_vector_is_judged_without_repetition(profile):
     }
     shares = {(c, s) for c in ("x", "comment.length", "emb.norm") for s in ("missing_share", "type_error_share")}
     of_model = {("", s) for s in ("events", "new_columns", "missing_columns")}
-    psi = {(column, "psi") for column in {"x", "emb.norm"} | text_columns}
-    assert judged == psi | shares | of_model | {("emb", "frechet_distance")}
+    distributions = {(column, s) for column in {"x", "emb.norm"} | text_columns for s in ("psi", "e_detector")}
+    assert judged == distributions | shares | of_model | {("emb", "frechet_distance")}
+    # Each test that draws on the budget was counted when the budget was divided, and no other.
+    on_budget = [r for r in driver.results() if r.rule in ("calibrated", "sequential")]
+    levels = levels_for(monitor(), profile)
+    assert len(on_budget) == levels.n_tests
+    assert {r.level for r in on_budget} == {levels.whole}
     assert drifted(driver) == set()
     assert driver.alerts() == []
     (frechet,) = driver.results(statistic="frechet_distance")

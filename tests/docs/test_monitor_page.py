@@ -17,7 +17,9 @@ from stream_gov.contracts import STATISTIC_NAMES, Monitor
 from stream_gov.contracts.monitor import (
     CALIBRATED_STATISTICS,
     P_VALUE_STATISTICS,
+    SEQUENTIAL_STATISTICS,
     AlertPolicy,
+    Budget,
     Check,
     ColumnSelection,
     WindowConfig,
@@ -42,9 +44,16 @@ def test_the_defaults_of_the_page_are_the_defaults():
 
 
 def test_every_key_is_in_the_table_and_the_example_with_every_key():
-    keys = {(f.alias or name) for name, f in Monitor.model_fields.items()} - {"columns", "window", "alerts", "checks"}
+    keys = {(f.alias or name) for name, f in Monitor.model_fields.items()} - {
+        "columns",
+        "window",
+        "alerts",
+        "budget",
+        "checks",
+    }
     keys |= {f"columns.{k}" for k in ColumnSelection.model_fields} | {f"alerts.{k}" for k in AlertPolicy.model_fields}
     keys |= {f"window.{k}" for k in WindowConfig.model_fields} | {"checks"}
+    keys |= {f"budget.{k}" for k in Budget.model_fields}
     table = set(re.findall(r"^\| `([a-z_.]+)` \|", TEXT, re.MULTILINE))
     assert keys <= table
     full = next(t for t in MONITORS if "max_segments" in t)
@@ -56,7 +65,8 @@ def test_the_table_of_statistics_says_which_columns_and_rules_each_has():
     rows = {
         m[0]: (m[1], m[2]) for m in re.findall(r"^\| `(\w+)` \| ([^|]+) \| [^|]+ \| ([^|]+) \|$", TEXT, re.MULTILINE)
     }
-    assert set(rows) == set(STATISTIC_NAMES) == set(STATISTICS)
+    assert set(rows) == set(STATISTIC_NAMES) == set(STATISTICS) | SEQUENTIAL_STATISTICS
+    assert all(rows.pop(name) == ("all kinds", "tolerance") for name in SEQUENTIAL_STATISTICS)
     for name, (columns, rules) in rows.items():
         allowed = {"threshold"} | ({"p_value"} if name in P_VALUE_STATISTICS else set())
         allowed |= {"tolerance"} if name in CALIBRATED_STATISTICS else set()

@@ -29,6 +29,7 @@ def test_a_result_becomes_a_drift_point_at_the_end_of_its_window() -> None:
         "value": 3.25,
         "threshold": None,
         "tolerance": 0.1,
+        "distance": 3.25,
         "p_value": 1e-12,
         "level": 0.001,
         "drift": 1,

@@ -186,9 +186,23 @@ def test_reading_makes_no_store(store_url: str, tmp_path: Path) -> None:
 
 def test_a_missing_column_is_a_damaged_store(store: Store) -> None:
     with store._transaction() as connection:
-        connection.execute(sqlalchemy.text("ALTER TABLE results DROP COLUMN tolerance"))
+        connection.execute(sqlalchemy.text("ALTER TABLE results DROP COLUMN monitor"))
     with pytest.raises(ConfigurationError, match="are not as this release made them"):
         list(store.results())
+
+
+@pytest.mark.parametrize("use", ["write", "read"])
+def test_a_store_of_an_earlier_release_gets_the_columns_it_lacks(store: Store, store_url: str, use: str) -> None:
+    store.write([a_result(id="before", distance=0.5)])
+    with store._transaction() as connection:
+        connection.execute(sqlalchemy.text("ALTER TABLE results DROP COLUMN distance"))
+    later = Store(store_url)
+    if use == "write":
+        later.create()
+        later.write([a_result(id="after", distance=0.5)])
+    found = {r.id: r.distance for r in later.results()}
+    later.close()
+    assert found == ({"before": None, "after": 0.5} if use == "write" else {"before": None})
 
 
 @pytest.mark.parametrize(

@@ -128,3 +128,27 @@ def test_rule_that_the_statistic_has_no_test_for_is_a_mistake_of_the_configurati
         decide(STATISTICS["l_infinity"], reference, window, Check(statistic="psi", tolerance=0.1), 100)
     with pytest.raises(ConfigurationError, match="no p-value"):
         decide(STATISTICS["l_infinity"], reference, window, Check(statistic="psi", p_value=0.1), 100)
+
+
+def test_a_check_that_states_no_level_is_given_one():
+    reference, window = normal(5_000), normal(500, mean=0.3, seed=2)
+    given = decide(STATISTICS["psi"], reference, window, Check(statistic="psi", tolerance=0.0), 100, level=1e-9)
+    stated = decide(
+        STATISTICS["psi"], reference, window, Check(statistic="psi", tolerance=0.0, level=0.01), 100, level=1e-9
+    )
+    assert (given.level, given.verdict) == (1e-9, Verdict.STABLE)
+    assert (stated.level, stated.verdict) == (0.01, Verdict.DRIFT)
+    assert given.p_value == stated.p_value
+
+
+def test_the_distance_is_what_the_bound_is_compared_with():
+    reference, window = column(np.zeros(900), n_missing=100), column(np.zeros(150), n_missing=50)
+    rise = judge(reference, window, statistic="missing_share", tolerance=0.02)
+    assert (rise.value, rise.distance) == (0.25, pytest.approx(0.15)), "the tolerance is of the rise over 0.1"
+    share = judge(reference, window, statistic="missing_share", threshold=0.02)
+    assert (share.value, share.distance) == (0.25, 0.25), "a threshold is of the share itself"
+    fall = judge(window, reference, statistic="missing_share", tolerance=0.02)
+    assert fall.distance == 0.0
+    signed = judge(normal(5_000), normal(500, mean=-0.5, seed=2), statistic="mean_shift", tolerance=0.1)
+    assert signed.distance == -signed.value > 0.3
+    assert judge(normal(5_000), normal(500), statistic="ks", p_value=0.01).distance is None
