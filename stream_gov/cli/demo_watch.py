@@ -91,7 +91,7 @@ class DemoWatch:
     @property
     def open_alerts(self) -> list[Alert]:
         """Alerts that are open now, the oldest first."""
-        return [a for a in self.alerts.values() if a.status is AlertStatus.OPEN]
+        return [a for a in self.alerts.values() if a.status is not AlertStatus.RESOLVED]
 
     def line(self, n_sent: int, n_events: int, rate: float) -> str:
         """Say in one line how things stand."""

@@ -79,13 +79,21 @@ class Command(TyperCommand):
         return pieces
 
 
-def new_app(*, help: str, epilog: str, cls: type[Group] = Group) -> typer.Typer:  # noqa: A002 - typer's own name for it
-    """Make a group of commands with our manners."""
+def new_app(
+    *,
+    help: str,  # noqa: A002 - typer's own name for it
+    epilog: str,
+    cls: type[Group] = Group,
+    stands_alone: bool = False,
+) -> typer.Typer:
+    """Make a group of commands with our manners; one that stands alone does something without a command, too."""
     return typer.Typer(
         cls=cls,
         help=help,
         epilog=epilog,
-        no_args_is_help=True,
+        no_args_is_help=not stands_alone,
+        invoke_without_command=stands_alone,
+        subcommand_metavar="[COMMAND [ARGS]...]" if stands_alone else None,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,

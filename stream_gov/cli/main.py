@@ -97,11 +97,7 @@ app.command(
         "stream-gov backtest prices.csv -m monitor.yaml -r prices-base@2 --json - | jq 'select(.verdict == \"drift\")'",
     ),
 )(backtest)
-app.command(
-    cls=Command,
-    short_help="Show alerts, or follow them.",
-    epilog=examples("stream-gov alerts --status open", "stream-gov alerts --follow --json | jq -r .message"),
-)(alerts)
+app.add_typer(alerts, name="alerts", short_help="Show alerts, follow them, say something of one.")
 app.command(
     cls=Command,
     short_help="Look at everything a monitor needs, and say what to do.",

@@ -32,6 +32,7 @@ def read_records(
     *,
     follow: bool = False,
     stop: Event | None = None,
+    caught_up: Event | None = None,
 ) -> Iterator[list[Result | Alert]]:
     """Yield results and alerts from the first one the topics still hold.
 
@@ -45,6 +46,8 @@ def read_records(
         Go on when all was read; otherwise end there.
     stop
         Ends it.
+    caught_up
+        Set before the batch with which all that was there at the beginning was read.
 
     Yields
     ------
@@ -71,6 +74,8 @@ def read_records(
                     unread.discard((message.topic() or "", message.partition() or 0))
                 elif remedy_for(trouble.code()) is Remedy.MEND or (not follow and unread):
                     raise translate_kafka_error(trouble, f"read from {settings.bootstrap}")
+            if caught_up is not None and not unread:
+                caught_up.set()
             yield records
     finally:
         consumer.close()

@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from stream_gov.contracts.alert import Alert, AlertCause, AlertChange, AlertStatus, alert_event_id, alert_id
+from stream_gov.contracts.alert import (
+    Alert,
+    AlertCause,
+    AlertChange,
+    AlertSeverity,
+    AlertStatus,
+    alert_event_id,
+    alert_group_id,
+    alert_id,
+)
+from stream_gov.contracts.alert_command import AlertAction, AlertCommandRecord
+from stream_gov.contracts.alert_policy import AlertPolicy, OpenAfter
 from stream_gov.contracts.durations import Duration, format_duration, parse_duration
 from stream_gov.contracts.errors import (
     ConfigurationError,
@@ -15,9 +26,9 @@ from stream_gov.contracts.errors import (
     UnreadableRecordError,
 )
 from stream_gov.contracts.event import MAX_EVENT_BYTES, Event, GroundTruth, RejectReason, Scalar
+from stream_gov.contracts.maintenance import Maintenance
 from stream_gov.contracts.monitor import (
     STATISTIC_NAMES,
-    AlertPolicy,
     Budget,
     Check,
     ColumnSelection,
@@ -40,9 +51,12 @@ __all__ = [
     "NO_WATERMARK",
     "STATISTIC_NAMES",
     "Alert",
+    "AlertAction",
     "AlertCause",
     "AlertChange",
+    "AlertCommandRecord",
     "AlertPolicy",
+    "AlertSeverity",
     "AlertStatus",
     "Budget",
     "Check",
@@ -53,7 +67,9 @@ __all__ = [
     "Event",
     "GroundTruth",
     "IncompatibleSummaryError",
+    "Maintenance",
     "Monitor",
+    "OpenAfter",
     "PaneRecord",
     "RejectReason",
     "RejectedEventError",
@@ -69,6 +85,7 @@ __all__ = [
     "WatermarkRecord",
     "WindowConfig",
     "alert_event_id",
+    "alert_group_id",
     "alert_id",
     "content_id",
     "decode_record",

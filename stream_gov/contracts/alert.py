@@ -8,7 +8,16 @@ import msgspec
 
 from stream_gov.contracts.result import content_id
 
-__all__ = ["Alert", "AlertCause", "AlertChange", "AlertStatus", "alert_event_id", "alert_id"]
+__all__ = [
+    "Alert",
+    "AlertCause",
+    "AlertChange",
+    "AlertSeverity",
+    "AlertStatus",
+    "alert_event_id",
+    "alert_group_id",
+    "alert_id",
+]
 
 
 class AlertChange(StrEnum):
@@ -16,7 +25,14 @@ class AlertChange(StrEnum):
 
     OPENED = "opened"
     UPDATED = "updated"
+    """Other columns or statistics are its causes, or its severity is another, or late events changed what was said."""
     RESOLVED = "resolved"
+    ACKNOWLEDGED = "acknowledged"
+    """Someone has taken it on."""
+    SNOOZED = "snoozed"
+    """Someone wants to hear nothing of it for a while."""
+    UNSNOOZED = "unsnoozed"
+    """That while is over, or was ended, and the drift is still on."""
 
 
 class AlertStatus(StrEnum):
@@ -24,10 +40,25 @@ class AlertStatus(StrEnum):
 
     OPEN = "open"
     RESOLVED = "resolved"
+    ACKNOWLEDGED = "acknowledged"
+    """Open, and someone has taken it on."""
+
+
+class AlertSeverity(StrEnum):
+    """How serious it is, the least first; the monitor says where each begins."""
+
+    INFO = "info"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """Place in the order, 0 for the least."""
+        return list(AlertSeverity).index(self)
 
 
 class AlertCause(msgspec.Struct, frozen=True, kw_only=True):
-    """One check that drifted in the window."""
+    """One column and statistic that drifts, or did and is not over yet; as it was in the newest window that could judge it."""
 
     column: str
     statistic: str
@@ -41,6 +72,10 @@ class AlertCause(msgspec.Struct, frozen=True, kw_only=True):
     n_window: int
     detail: str = ""
     """Further words, such as the names of new columns."""
+    weight: float | None = None
+    """How far it is beyond its rule, 1 at the edge: distance over bound, or where the bound is 0 or the rule a p-value, level over
+    p-value. Null where there is no number: any distance is too much, or the distance is infinite."""
+    severity: AlertSeverity = AlertSeverity.WARNING
 
 
 class Alert(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,13 +103,29 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     window_end_ms: int
     """Window that caused this change; end exclusive."""
     n_windows: int
-    """Windows with drift since it opened."""
+    """Windows in which one of its causes drifted, since it opened."""
     causes: list[AlertCause]
-    """What drifted in this window, heaviest first; empty when resolved."""
+    """What drifts or is not over yet, heaviest first; empty when resolved."""
     columns: list[str]
     """Every column named since it opened, sorted."""
     message: str
     """One sentence for people."""
+    severity: AlertSeverity = AlertSeverity.WARNING
+    """That of the heaviest cause; it rises at once, and falls only after `alerts.resolve_after` windows."""
+    group_id: str = ""
+    """The same for alerts of one model and version that belong together: page once for each."""
+    by: str = ""
+    """Who made this change; empty: the detector."""
+    note: str = ""
+    """What they wrote."""
+    at_ms: int | None = None
+    """When they did, by the clock of their machine, epoch milliseconds; null: the detector, which has no clock."""
+    command_id: str = ""
+    """Id of their command."""
+    acknowledged_by: str = ""
+    """Who has taken the alert on; empty: nobody."""
+    snoozed_until_ms: int | None = None
+    """Event time until which `updated` is held back; null: it is not snoozed."""
 
 
 def alert_id(
@@ -82,6 +133,13 @@ def alert_id(
 ) -> str:
     """Id of an alert: depends on where and when it opened, so that a replayed opening is the same alert."""
     return content_id("alert", monitor, model, version, segment, opened_window_start_ms, opened_window_end_ms)
+
+
+def alert_group_id(
+    monitor: str, model: str, version: str, opened_window_start_ms: int, opened_window_end_ms: int
+) -> str:
+    """Id of a group: all alerts of one model and version that open in this window, or later while that of all events is open."""
+    return content_id("alert-group", monitor, model, version, opened_window_start_ms, opened_window_end_ms)
 
 
 def alert_event_id(alert: str, sequence: int) -> str:

@@ -72,7 +72,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """What the threshold or the tolerance is compared with: the size of the value; of a share with a tolerance, how far it rose over the
     reference's share. Null where the rule is `p_value`, or the value undefined."""
     calibration: str = ""
-    """What the rule `calibrated` rests on: `long_run`, the dependence of events that the reference shows, or `independent`; otherwise empty."""
+    """What the rule `calibrated` rests on: `long_run`, the dependence of events that the reference shows; `assumed`, where it does not show it; or
+    `independent` draws. Otherwise empty."""
     n_reference: int
     """Sample size of the reference that the statistic used."""
     n_window: int
@@ -90,3 +91,5 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     """Events of this model and segment that came too late for their own window since the result before this one."""
     rejected: int
     """Events of this model in this window that went to the dead-letter topic (in segment `""` only)."""
+    maintenance: bool = False
+    """The window overlaps a maintenance of the monitor: it neither opens, changes nor ends an alert."""

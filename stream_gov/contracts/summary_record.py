@@ -1,13 +1,14 @@
-"""Records of the topic of summaries: what ingest workers tell the detector, packed.
+"""Records of the topic of summaries: what ingest workers, and people, tell the detector, packed.
 
-A value is one byte (the format version) and a MessagePack array whose first item is the kind. Every record carries the cut of source
-offsets it comes from, so that a record sent twice can be told.
+A value is one byte (the format version) and a MessagePack array whose first item is the kind. Every record of an ingest worker carries the
+cut of source offsets it comes from, and every command of a person an id, so that a record sent twice can be told.
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from stream_gov.contracts.alert_command import AlertCommandRecord
 from stream_gov.contracts.errors import UnreadableRecordError
 
 __all__ = [
@@ -92,7 +93,7 @@ class ReplayRecord(msgspec.Struct, frozen=True, array_like=True, tag="replay"):
     """Largest event time of the replay."""
 
 
-SummaryRecord = PaneRecord | WatermarkRecord | ReplayRecord
+SummaryRecord = PaneRecord | WatermarkRecord | ReplayRecord | AlertCommandRecord
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[SummaryRecord] = msgspec.msgpack.Decoder(SummaryRecord)
@@ -109,7 +110,7 @@ def decode_record(data: bytes) -> SummaryRecord:
     Raises
     ------
     UnreadableRecordError
-        The bytes are damaged, or of a later format.
+        The bytes are damaged, or of a later format or kind.
     """
     if not data:
         msg = "a summary record is empty; was the topic written by something other than stream-gov?"
@@ -120,5 +121,5 @@ def decode_record(data: bytes) -> SummaryRecord:
     try:
         return _decoder.decode(memoryview(data)[1:])
     except (msgspec.MsgspecError, UnicodeDecodeError) as err:
-        msg = f"damaged summary record of {len(data)} bytes: {err}"
+        msg = f"damaged summary record of {len(data)} bytes, or one of a kind that a later release writes (then upgrade `detect`): {err}"
         raise UnreadableRecordError(msg) from err

@@ -64,7 +64,7 @@ def _place(path: Sequence[int | str]) -> str:
 _WORDS = {
     "tuple_type": "a list is expected, such as [a, b]",
     "list_type": "a list is expected, such as [a, b]",
-    "dict_type": "a mapping is expected, such as {a: b}",
+    "dict_type": "a mapping is expected, such as {{a: b}}",
     "string_type": "text is expected; put it in quotes",
     "int_type": "a whole number is expected",
     "int_parsing": "a whole number is expected",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from stream_gov.detection.alert_lifecycle import AlertMemory, advance, revise, weight
+from stream_gov.detection.alert_attention import Attention
+from stream_gov.detection.alert_causes import OpenCause, distance, weight
+from stream_gov.detection.alert_lifecycle import AlertMemory, advance, revise
 from stream_gov.detection.backtest import BacktestTotals, backtest
 from stream_gov.detection.catalog import Catalog, StaticCatalog
-from stream_gov.detection.detector import MAX_EMPTY_WINDOWS, MAX_SERIES_PER_MODEL, Detector, Step
+from stream_gov.detection.detector import MAX_SERIES_PER_MODEL, Detector, Step
+from stream_gov.detection.due_windows import MAX_EMPTY_WINDOWS
 from stream_gov.detection.judge import EVENTS_STATISTIC, JudgedWindow, Window, judge_window, levels_for
 from stream_gov.detection.levels import LARGEST_LEVEL, SHARE_OF_SEGMENTS, Levels, levels_of
 from stream_gov.detection.state import PartitionState, table_key
@@ -19,11 +22,13 @@ __all__ = [
     "MAX_SERIES_PER_MODEL",
     "SHARE_OF_SEGMENTS",
     "AlertMemory",
+    "Attention",
     "BacktestTotals",
     "Catalog",
     "Detector",
     "JudgedWindow",
     "Levels",
+    "OpenCause",
     "PartitionState",
     "SourceWatermarks",
     "StaticCatalog",
@@ -32,6 +37,7 @@ __all__ = [
     "advance",
     "backtest",
     "closing_watermark",
+    "distance",
     "first_end_after",
     "judge_window",
     "last_end_containing",

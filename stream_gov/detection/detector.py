@@ -10,6 +10,7 @@ import msgspec
 from stream_gov.contracts import (
     NO_WATERMARK,
     Alert,
+    AlertCommandRecord,
     Monitor,
     PaneRecord,
     ReplayRecord,
@@ -17,9 +18,20 @@ from stream_gov.contracts import (
     SummaryRecord,
     WatermarkRecord,
 )
-from stream_gov.detection.alert_lifecycle import advance, revise
+from stream_gov.detection.alert_driver import (
+    end_alert,
+    find_alert,
+    judge_alert,
+    obey_command,
+    settle_taken_back,
+    snoozed_until,
+    take_back,
+    wake_alert,
+)
+from stream_gov.detection.alert_groups import AlertGroups
 from stream_gov.detection.catalog import Catalog
-from stream_gov.detection.judge import JudgedWindow, Window, judge_window, levels_for
+from stream_gov.detection.due_windows import MAX_EMPTY_WINDOWS, due_windows
+from stream_gov.detection.judge import Window, judge_window, levels_for
 from stream_gov.detection.levels import Levels
 from stream_gov.detection.sequential import EDetectorPlans, SequentialState, advance_evidence
 from stream_gov.detection.state import (
@@ -35,10 +47,8 @@ from stream_gov.detection.windows import first_end_after, last_end_containing, w
 from stream_gov.reference import ReferenceProfile
 from stream_gov.summaries import PaneSummary
 
-__all__ = ["MAX_EMPTY_WINDOWS", "MAX_SERIES_PER_MODEL", "Detector", "Step"]
+__all__ = ["MAX_SERIES_PER_MODEL", "Detector", "Step"]
 
-MAX_EMPTY_WINDOWS = 30
-"""Windows without events that a silent series still reports, one after the other; then it is forgotten until it speaks again."""
 MAX_SERIES_PER_MODEL = 20_000
 """Versions times segments of one model; records of further ones are counted in `Step.bound_hits`."""
 
@@ -62,6 +72,8 @@ class Step:
     """Records received before, which changed nothing."""
     unwatched: int = 0
     """Records of a model without a monitor."""
+    unanswered: int = 0
+    """Commands of people that name no open alert."""
     bound_hits: dict[str, int] = field(default_factory=dict)
     """By the name of the bound."""
 
@@ -100,6 +112,8 @@ class Detector:
                 return self._take_replay(state, record)
             case WatermarkRecord():
                 return self._take_watermark(state, record)
+            case AlertCommandRecord():
+                return self._take_command(state, record)
 
     # --- records -------------------------------------------------------------------------------------------------------------------
 
@@ -185,6 +199,8 @@ class Detector:
                 del series.panes[pane_key]
                 step.updates[table_key("pane", *key, *pane_key)] = None
             fresh = Series(closed_until_ms=min(series.closed_until_ms or reopened, reopened), panes=series.panes)
+            fresh.taken_back, over = take_back(series, reopened)
+            step.alerts += over
             if series.sequential is not None:
                 step.updates[table_key("sequential", *key)] = None
             state.series[record.model][key] = fresh
@@ -200,6 +216,23 @@ class Detector:
         for model in sorted(due):
             self._close_windows(state, model, step)
         state.stirred.clear()
+        return step
+
+    def _take_command(self, state: PartitionState, record: AlertCommandRecord) -> Step:
+        step = Step()
+        of_model = state.series.get(record.model, {})
+        key = find_alert(of_model, record.alert_id)
+        if key is None:
+            step.unanswered += 1
+            return step
+        series = of_model[key]
+        step.alerts += obey_command(series, record)
+        if not step.alerts:
+            step.repeated += 1
+            return step
+        series.wake_ms = NO_WATERMARK
+        state.stirred.add(record.model)
+        step.updates[table_key("series", *key)] = series.to_bytes()
         return step
 
     # --- time ----------------------------------------------------------------------------------------------------------------------
@@ -242,27 +275,33 @@ class Detector:
         if now == NO_WATERMARK:
             return
         of_model = state.series.get(monitor.model, {})
+        groups = AlertGroups(of_model)
         for key in sorted(k for k, series in of_model.items() if series.wake_ms <= now):
-            if self._close_series(monitor, key, of_model[key], now, step):
+            if self._close_series(monitor, key, of_model[key], now, groups, step):
                 del of_model[key]
         if not of_model:
             state.series.pop(monitor.model, None)
 
-    def _close_series(self, monitor: Monitor, key: SeriesKey, series: Series, now: int, step: Step) -> bool:
+    def _close_series(
+        self, monitor: Monitor, key: SeriesKey, series: Series, now: int, groups: AlertGroups, step: Step
+    ) -> bool:
         """Revise and close what is due; True if the series has nothing left to remember."""
         size, every, lateness = monitor.window.size, monitor.window.every_ms, monitor.window.allowed_lateness
         final = now - lateness
         as_kept = series.to_bytes()
         for end in sorted(series.dirty):
-            self._judge(monitor, key, series, end, step)
+            self._judge(monitor, key, series, end, groups, step)
         series.dirty.clear()
-        for end in self._due(monitor, series, now):
-            self._judge(monitor, key, series, end, step)
+        for end in due_windows(series, now, size_ms=size, every_ms=every):
+            step.alerts += wake_alert(series, end - 1)
+            self._judge(monitor, key, series, end, groups, step)
             step.windows_closed[key[0]] = step.windows_closed.get(key[0], 0) + 1
         # Windows between the due ones were empty and beyond the number that a silent series reports.
         if series.closed_until_ms is not None:
             passed = first_end_after(now, size_ms=size, every_ms=every) - every
             series.closed_until_ms = max(series.closed_until_ms, passed)
+        step.alerts += wake_alert(series, now)
+        step.alerts += settle_taken_back(series)
         for pane_key in [k for k in series.panes if last_end_containing(k[0], size_ms=size, every_ms=every) <= final]:
             del series.panes[pane_key]
             step.updates[table_key("pane", *key, *pane_key)] = None
@@ -271,45 +310,24 @@ class Detector:
             del series.reported[end]
         closed = series.closed_until_ms
         quiet = 0 if closed is None else (closed - series.last_event_end_ms) // every
-        if quiet > MAX_EMPTY_WINDOWS and not series.panes and series.alert.last is None:
+        if quiet > MAX_EMPTY_WINDOWS and not series.panes and series.alert.last is None and not series.taken_back:
             _forget(key, series, step)
             return True
         packed = series.to_bytes()
         if packed != as_kept or table_key("series", *key) in step.updates:
             step.updates[table_key("series", *key)] = packed
-        next_end = first_end_after(now, size_ms=size, every_ms=every)
+        next_end = min(first_end_after(now, size_ms=size, every_ms=every), snoozed_until(series))
         purges = (last_end_containing(start, size_ms=size, every_ms=every) + lateness for start, _, _ in series.panes)
         series.wake_ms = (
             min(next_end, *purges, *(end + lateness for end in series.reported)) if series.panes else next_end
         )
         return False
 
-    @staticmethod
-    def _due(monitor: Monitor, series: Series, now: int) -> list[int]:
-        """Ends of the windows to close now, least first: all that hold a pane, and the first empty ones after events."""
-        size, every = monitor.window.size, monitor.window.every_ms
-        with_panes: set[int] = set()
-        for start, length, _ in series.panes:
-            with_panes.update(window_ends_containing(start, start + length, size_ms=size, every_ms=every))
-        closed = series.closed_until_ms
-        due = {e for e in with_panes if e <= now and (closed is None or e > closed)}
-        if closed is None and not due:
-            return []
-        # A silent series reports a bounded number of empty windows after each stretch of events.
-        speaking = sorted({series.last_event_end_ms, *due} - {0})
-        for last in speaking:
-            end = first_end_after(last, size_ms=size, every_ms=every)
-            for _ in range(MAX_EMPTY_WINDOWS):
-                if end > now or end in due:
-                    break
-                if closed is None or end > closed:
-                    due.add(end)
-                end += every
-        return sorted(due)
-
     # --- judging -------------------------------------------------------------------------------------------------------------------
 
-    def _judge(self, monitor: Monitor, key: SeriesKey, series: Series, end: int, step: Step) -> None:
+    def _judge(
+        self, monitor: Monitor, key: SeriesKey, series: Series, end: int, groups: AlertGroups, step: Step
+    ) -> None:
         """Judge a window for the first time, or once more after late events."""
         start = end - monitor.window.size
         inside = {k: p for k, p in series.panes.items() if start <= k[0] and k[0] + k[1] <= end}
@@ -330,6 +348,7 @@ class Detector:
             events=events,
             late=late,
             rejected=rejected + sum(p.n_rejected for p in inside.values()),
+            maintenance=monitor.in_maintenance(start, end),
         )
         profile, why_not = self._profile(monitor, profile_id)
         newest = summary = None
@@ -349,8 +368,17 @@ class Detector:
         series.pending_late = series.pending_rejected = 0
         series.reported[end] = (revision, late, rejected)
         if series.last_events_result is None or end >= series.last_events_result.window_end_ms:
-            self._drive_alert(monitor, series, judged, step, again=revision > 0)
+            step.alerts += judge_alert(
+                series,
+                monitor,
+                judged.results,
+                judged.details,
+                again=revision > 0,
+                maintenance=window.maintenance,
+                group_id=groups.of(monitor.name, key, start, end),
+            )
             series.last_events_result = judged.results[0]
+            groups.note(key, series, end)
         series.closed_until_ms = end if series.closed_until_ms is None else max(end, series.closed_until_ms)
         if events or not series.last_event_end_ms:
             series.last_event_end_ms = max(series.last_event_end_ms, end)
@@ -392,19 +420,6 @@ class Detector:
                 self._levels.clear()
             known = self._levels[monitor.model] = monitor, profile, levels_for(monitor, profile)
         return known[2]
-
-    @staticmethod
-    def _drive_alert(monitor: Monitor, series: Series, judged: JudgedWindow, step: Step, *, again: bool) -> None:
-        if again:
-            series.alert, event = revise(
-                series.alert_before, series.alert_said, judged.results, monitor.alerts, judged.details
-            )
-        else:
-            series.alert_before, series.alert_said = series.alert, None
-            series.alert, event = advance(series.alert_before, judged.results, monitor.alerts, judged.details)
-        if event is not None:
-            series.alert_said = event
-            step.alerts.append(event)
 
     def _profile_to_compare(self, panes: dict[PaneKey, PaneState]) -> str:
         """Return the profile that most of the window's events were counted for; of equals the newest.
@@ -458,6 +473,7 @@ def _report_leftovers(series: Series, step: Step) -> None:
 
 
 def _forget(key: SeriesKey, series: Series, step: Step) -> None:
+    step.alerts += end_alert(series, "over, since its monitor was taken away")
     step.updates[table_key("series", *key)] = None
     if series.sequential is not None:
         step.updates[table_key("sequential", *key)] = None

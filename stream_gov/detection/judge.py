@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from stream_gov.contracts import Check, Monitor, Result, Verdict, result_id
 from stream_gov.detection.check_choice import checks_of_column, checks_of_vectors
+from stream_gov.detection.column_verdicts import DRIFTED_COLUMNS, describe_columns, judge_columns
 from stream_gov.detection.levels import Levels, levels_of
 from stream_gov.detection.sequential import E_DETECTOR, SequentialState, sequential_decision
 from stream_gov.reference import ReferenceProfile
@@ -32,6 +33,8 @@ class Window:
     events: int
     late: int
     rejected: int
+    maintenance: bool = False
+    """It overlaps a maintenance of the monitor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +122,7 @@ def judge_window(
                     check,
                     monitor.min_events,
                     level=level,
-                    dependence=profile.long_run.get(column) if heeds_dependence else None,
+                    dependence=profile.dependence.get(column) if heeds_dependence else None,
                 )
                 results.append(_result(monitor, window, reference_id, column, check, decision))
     for vector, check in checks_of_vectors(monitor, profile.layout.derivations):
@@ -130,11 +133,17 @@ def judge_window(
             check,
             monitor.min_events,
             level=levels.of(check, window.segment),
-            dependence=profile.vector_long_run.get(vector) if heeds_dependence else None,
+            dependence=profile.vector_dependence.get(vector) if heeds_dependence else None,
         )
         results.append(_result(monitor, window, reference_id, vector, check, decision))
     details: dict[str, str] = {}
     for check in monitor.model_checks():
+        if check.statistic == DRIFTED_COLUMNS:
+            found, decision = judge_columns(check, results, n_reference, window.events)
+            results.append(_result(monitor, window, reference_id, "", check, decision))
+            if decision.verdict is Verdict.DRIFT:
+                details[check.statistic] = describe_columns(found)
+            continue
         decision = decide(
             STATISTICS[check.statistic],
             reference,
@@ -180,6 +189,7 @@ def _events_result(monitor: Monitor, window: Window, reference_id: str, n_refere
         events=window.events,
         late=window.late,
         rejected=window.rejected,
+        maintenance=window.maintenance,
     )
 
 
@@ -216,4 +226,5 @@ def _result(
         events=window.events,
         late=window.late,
         rejected=window.rejected,
+        maintenance=window.maintenance,
     )

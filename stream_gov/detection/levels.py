@@ -37,12 +37,17 @@ class Levels:
     """Level of a test of all events."""
     segment: float
     """Level of a test of one segment."""
+    persistence: int = 1
+    """Windows with drift that each alert takes."""
 
     def of(self, check: Check, segment: str) -> float | None:
         """Level of a check in a window; None for a threshold."""
         if not check.draws_on_budget:
             return check.stated_level
-        return self.segment if segment else self.whole
+        level = self.segment if segment else self.whole
+        if check.statistic in SEQUENTIAL_STATISTICS:
+            return level  # one alarm of it lasts for many windows
+        return min(level * self.persistence, LARGEST_LEVEL)
 
 
 def levels_of(
@@ -64,6 +69,8 @@ def levels_of(
     Returns
     -------
     Levels of at most `LARGEST_LEVEL`. Windows that overlap count each; checks that state a level, a p-value or a threshold are outside the budget.
+    Where an alert opens after `k` windows with drift (`alerts.open_after`) each false alert takes `k` false alarms of one test, and no alert shares
+    them with another, so a test may have `k` times the level.
 
     Examples
     --------
@@ -90,4 +97,5 @@ def levels_of(
         n_segments=n_segments,
         whole=min((1 - of_segments) * each, LARGEST_LEVEL),
         segment=min(of_segments * each / max(n_segments, 1), LARGEST_LEVEL),
+        persistence=monitor.alerts.open_after.windows,
     )

@@ -104,7 +104,7 @@ class EDetectorPlans:
             self._plans.move_to_end(key)
             return known[1]
         reference = profile.segments[segment].columns[column]
-        dependence = profile.long_run.get(column) if monitor.calibration == "long_run" else None
+        dependence = profile.dependence.get(column) if monitor.calibration == "long_run" else None
         plan = e_detector_plan(
             reference.cell_counts(),
             kind=reference.kind,

@@ -19,7 +19,8 @@ from typing import Any
 import msgspec
 
 from stream_gov.contracts import NO_WATERMARK, Alert, Result, UnreadableRecordError
-from stream_gov.detection.alert_lifecycle import AlertMemory
+from stream_gov.detection.alert_attention import Attention
+from stream_gov.detection.alert_lifecycle import AlertMemory, upgraded
 from stream_gov.detection.sequential import SequentialState
 from stream_gov.detection.watermarks import SourceWatermarks
 from stream_gov.summaries import PaneLayout, PaneSummary
@@ -123,7 +124,11 @@ class Series:
     alert_before: AlertMemory = field(default_factory=AlertMemory)
     """As it was before the newest window, which a revision judges once more."""
     alert_said: Alert | None = None
-    """The message sent for the newest window, if there was one."""
+    """The last message sent since the newest window was judged first, if there was one."""
+    attention: Attention = field(default_factory=Attention)
+    """What people have said of the newest alert that they said anything of."""
+    taken_back: tuple[Alert, ...] = ()
+    """Alerts that were open when a replay took the windows back, until these have shown whether they open again."""
     panes: dict[PaneKey, PaneState] = field(default_factory=dict)
     """Kept under keys of their own."""
     sequential: SequentialState | None = None
@@ -146,6 +151,8 @@ class Series:
                 self.alert,
                 self.alert_before,
                 self.alert_said,
+                self.attention,
+                self.taken_back,
             ]
         )
 
@@ -156,7 +163,9 @@ class Series:
     @classmethod
     def from_state(cls, state: list[Any]) -> Series:
         """Read what :meth:`to_bytes` packed, but for the format."""
-        closed, last_event_end, reported, dirty, late, rejected, result, alert, before, said = state
+        closed, last_event_end, reported, dirty, late, rejected, result, alert, before, said, *later = state
+        # Earlier releases kept less of an alert.
+        attention, taken_back = later or (None, ())
         return cls(
             closed_until_ms=closed,
             last_event_end_ms=last_event_end,
@@ -167,9 +176,11 @@ class Series:
             pending_late=late,
             pending_rejected=rejected,
             last_events_result=None if result is None else msgspec.convert(result, Result),
-            alert=msgspec.convert(alert, AlertMemory),
-            alert_before=msgspec.convert(before, AlertMemory),
+            alert=upgraded(msgspec.convert(alert, AlertMemory)),
+            alert_before=upgraded(msgspec.convert(before, AlertMemory)),
             alert_said=None if said is None else msgspec.convert(said, Alert),
+            attention=Attention() if attention is None else msgspec.convert(attention, Attention),
+            taken_back=msgspec.convert(taken_back, tuple[Alert, ...]),
         )
 
 

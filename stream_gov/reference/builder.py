@@ -22,7 +22,7 @@ from stream_gov.reference.profile import ReferenceProfile, profile_id
 from stream_gov.reference.row_sample import RowSample
 from stream_gov.reference.rows import Rechunker, RowBatch, as_numbers
 from stream_gov.reference.segments import Segmenter, SegmentScan
-from stream_gov.summaries import ColumnLayout, Derivation, HeavyHitters, PaneLayout, PaneSummary
+from stream_gov.summaries import ASSUMED_INFLATION, ColumnLayout, Derivation, HeavyHitters, PaneLayout, PaneSummary
 
 __all__ = ["ProfileBuilder", "build_profile"]
 
@@ -350,8 +350,8 @@ def _warnings_of(blocks: BlockCounts, unknown: list[str]) -> list[str]:
         else f"{blocks.n_rows} rows are too few; build the reference from more"
     )
     return [
-        f"tests of {what} take the values for independent draws, and raise more false alarms than their level where each value "
-        f"depends on those before it: how strongly they depend is not known, because {why}"
+        f"it is not known how strongly the values of {what} depend on those before them, because {why}; their tests take "
+        f"{ASSUMED_INFLATION:g} events for one independent one (if they are independent, say `calibration: independent` in the monitor)"
     ]
 
 

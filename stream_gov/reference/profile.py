@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -103,9 +104,10 @@ class ReferenceProfile:
     ignored: dict[str, str] = field(default_factory=dict)
     """Columns of the rows that are not watched, with the reason; they are not new when they come in events."""
     long_run: dict[str, Dependence] = field(default_factory=dict)
-    """By column: how strongly its rows depend on those before them. Without the columns, or all, where that is not known; see `warnings`."""
+    """By column: how strongly its rows depend on those before them. Without the columns, or all, where that is not known; see `warnings` and
+    :attr:`dependence`."""
     vector_long_run: dict[str, VectorDependence] = field(default_factory=dict)
-    """The same of the mean of each vector, by its name."""
+    """The same of the mean of each vector, by its name; see :attr:`vector_dependence`."""
     warnings: tuple[str, ...] = ()
     """What the builder found doubtful, each naming its column and a remedy."""
     stream_gov_version: str = ""
@@ -137,6 +139,30 @@ class ReferenceProfile:
     def id(self) -> str:
         """`name@revision`."""
         return profile_id(self.name, self.revision)
+
+    @cached_property
+    def dependence(self) -> dict[str, Dependence]:
+        """By column with values: how its rows depend on each other, as they show, or else as :meth:`Dependence.assume` says."""
+        everything = self.segments[""].columns
+        return {
+            name: self.long_run[name]
+            if name in self.long_run
+            else Dependence.assume(column.cell_counts(), kind=column.kind)
+            for name, column in everything.items()
+            if column.n_valid
+        }
+
+    @cached_property
+    def vector_dependence(self) -> dict[str, VectorDependence]:
+        """The same of each vector with at least two values."""
+        groups = {name: covariance for name, covariance in self.segments[""].covariances.items() if name}
+        return {
+            name: self.vector_long_run[name]
+            if name in self.vector_long_run
+            else VectorDependence.assume(covariance.covariance())
+            for name, covariance in groups.items()
+            if covariance.n > 1
+        }
 
     @property
     def known_segments(self) -> frozenset[str]:

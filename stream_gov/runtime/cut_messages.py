@@ -29,7 +29,7 @@ class OutgoingMessage(NamedTuple):
 
 
 def summary_message(record: SummaryRecord) -> OutgoingMessage:
-    """Address a record: panes and replays to the partition of their model, watermarks to every partition."""
+    """Address a record: watermarks to every partition, all others to the partition of their model."""
     if isinstance(record, WatermarkRecord):
         return OutgoingMessage("summaries", None, encode_record(record), everywhere=True)
     # Keyed by model: all versions and segments of a model meet in one partition.

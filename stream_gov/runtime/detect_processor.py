@@ -178,6 +178,7 @@ class DetectProcessor:
         metrics.step_seconds.observe(seconds)
         metrics.repeated.inc(step.repeated)
         metrics.unwatched.inc(step.unwatched)
+        metrics.unanswered.inc(step.unanswered)
         for bound, n in step.bound_hits.items():
             metrics.bound_hits.labels(bound).inc(n)
         for model, n in step.late.items():
@@ -188,7 +189,8 @@ class DetectProcessor:
             metrics.results.labels(metrics.model_label(result.model), result.verdict.value).inc()
         for alert in step.alerts:
             metrics.alerts.labels(metrics.model_label(alert.model), alert.change.value).inc()
-            metrics.event_to_alert.observe(max(0.0, (self._wall_clock_ms() - timestamp_ms) / 1000))
+            if not alert.command_id:
+                metrics.event_to_alert.observe(max(0.0, (self._wall_clock_ms() - timestamp_ms) / 1000))
             self._log.info(
                 "alert " + alert.change.value,
                 model=alert.model,

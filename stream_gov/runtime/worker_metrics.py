@@ -126,6 +126,9 @@ class DetectMetrics(WorkerMetrics):
             "stream_gov_summary_records_lost_total",
             "Summary records that the broker had deleted before they were read.",
         )
+        self.unanswered = self._counter(
+            "stream_gov_alert_commands_unanswered_total", "Commands of people that named no open alert."
+        )
         self.late = self._counter(
             "stream_gov_events_late_total", "Events that came too late for one of their windows.", "model"
         )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from stream_gov.contracts import Alert, AlertStatus, Result, Verdict
+from stream_gov.contracts import Alert, AlertSeverity, AlertStatus, Result, Verdict
 from stream_gov.sinks.latest_series import LatestSeries
 from stream_gov.sinks.sink import ALL_EVENTS, NO_VERSION, WHOLE_MODEL, Record
 
@@ -39,6 +39,14 @@ class _WindowValue:
     end_ms: int
 
 
+@dataclass(frozen=True, slots=True)
+class _AlertValue:
+    is_open: bool
+    severity: AlertSeverity
+    unattended: bool
+    """Open, and nobody has acknowledged or snoozed it."""
+
+
 class DriftGauges(Collector):
     """Turns results and alerts into metrics; register it with a registry of its own.
 
@@ -56,7 +64,7 @@ class DriftGauges(Collector):
         self._checks = LatestSeries[_CheckValue](max_series)
         self._windows = LatestSeries[_WindowValue](max_series)
         # by series, not by alert: a series has one open alert at most, and one whose end was missed gives way to the next
-        self._alerts = LatestSeries[bool](max_series, is_over=lambda is_open: not is_open)
+        self._alerts = LatestSeries[_AlertValue](max_series, is_over=lambda alert: not alert.is_open)
         self._n_results = 0
         self._n_alerts = 0
         self._shown = False
@@ -93,8 +101,12 @@ class DriftGauges(Collector):
 
     def _update_alert(self, alert: Alert) -> None:
         self._n_alerts += 1
-        is_open = alert.status is AlertStatus.OPEN
-        self._alerts.update(_series(alert), alert.window_start_ms, alert.window_end_ms, alert.sequence, is_open)
+        value = _AlertValue(
+            is_open=alert.status is not AlertStatus.RESOLVED,
+            severity=alert.severity,
+            unattended=alert.status is AlertStatus.OPEN and alert.snoozed_until_ms is None,
+        )
+        self._alerts.update(_series(alert), alert.window_start_ms, alert.window_end_ms, alert.sequence, value)
 
     def describe(self) -> Iterator[Metric]:
         """Name the metrics, without their values."""
@@ -154,13 +166,24 @@ class DriftGauges(Collector):
             end.add_metric(key, window.end_ms / 1_000)
         yield from (events, late, rejected, end)
 
-        alerts = GaugeMetricFamily("stream_gov_alerts_open", "Alerts that are open.", labels=("model",))
-        n_open: dict[str, int] = {key[0]: 0 for key, _ in self._windows}
-        for key, is_open in self._alerts:
-            n_open[key[0]] = n_open.get(key[0], 0) + is_open
-        for model, n in n_open.items():
-            alerts.add_metric((model,), n)
-        yield alerts
+        n_open = GaugeMetricFamily(
+            "stream_gov_alerts_open", "Alerts that are open, by severity.", labels=("model", "severity")
+        )
+        unattended = GaugeMetricFamily(
+            "stream_gov_alerts_unattended",
+            "Alerts that are open and neither acknowledged nor snoozed, by severity.",
+            labels=("model", "severity"),
+        )
+        counts = {
+            (key[0], severity): (0, 0) for key, _ in (*self._windows, *self._alerts) for severity in AlertSeverity
+        }
+        for key, alert in self._alerts:
+            so_far = counts[(key[0], alert.severity)]
+            counts[(key[0], alert.severity)] = (so_far[0] + alert.is_open, so_far[1] + alert.unattended)
+        for (model, severity), (open_now, nobody_yet) in counts.items():
+            n_open.add_metric((model, severity.value), open_now)
+            unattended.add_metric((model, severity.value), nobody_yet)
+        yield from (n_open, unattended)
 
     def _about_exporter(self) -> Iterator[Metric]:
         records = CounterMetricFamily(

@@ -80,6 +80,7 @@ def _window_point(result: Result) -> tuple[PointKey, Point]:
             "events": result.events,
             "late": result.late,
             "rejected": result.rejected,
+            "maintenance": int(result.maintenance),
             "n_reference": result.n_reference,
             **_about_window(result),
         },
@@ -106,13 +107,22 @@ def _alert_point(alert: Alert) -> tuple[PointKey, Point]:
         # Late events may change an alert several times in one window: every change has a microsecond of its own.
         alert.window_end_ms * 1_000 + min(alert.sequence, _MAX_CHANGES_APART),
         {
-            "open": int(alert.status is AlertStatus.OPEN),
+            "open": int(alert.status is not AlertStatus.RESOLVED),
             "change": alert.change.value,
+            "status": alert.status.value,
+            # A field, since it may change from one message to the next: as a tag it would tear the series of an alert apart.
+            "severity": alert.severity.value,
+            "acknowledged_by": alert.acknowledged_by,
+            # Always there: a field that is left out would keep its last value.
+            "snoozed_until_ms": alert.snoozed_until_ms or 0,
+            "by": alert.by,
+            "note": alert.note,
             "message": alert.message,
             "columns": ", ".join(alert.columns),
             "n_columns": len(alert.columns),
             "n_windows": alert.n_windows,
             "alert_id": alert.alert_id,
+            "group_id": alert.group_id,
             "sequence": alert.sequence,
             "reference": alert.reference,
             "monitor": alert.monitor,

@@ -24,7 +24,7 @@ class RecordDecoder:
 
     def __init__(self, kind: type[Result] | type[Alert]) -> None:
         self._decoder: msgspec.json.Decoder[Record] = msgspec.json.Decoder(kind)
-        self._integers = tuple(field.name for field in msgspec.structs.fields(kind) if field.type is int)
+        self._integers = tuple(f.name for f in msgspec.structs.fields(kind) if f.type in (int, int | None))
 
     def decode(self, value: bytes) -> Record:
         """Return the record of a message.
@@ -39,7 +39,7 @@ class RecordDecoder:
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as err:
             raise DataError(str(err)) from err
         for name in self._integers:
-            if not -_LARGEST <= getattr(record, name) <= _LARGEST:
+            if not -_LARGEST <= (getattr(record, name) or 0) <= _LARGEST:
                 msg = f"Integer does not fit 64 bits - at `$.{name}`"
                 raise DataError(msg)
         return record

@@ -29,6 +29,7 @@ from stream_gov.sinks.store_tables import (
     add_missing_columns,
     alert_of,
     current_alerts,
+    missing_columns,
     result_of,
     row_of_alert,
     row_of_result,
@@ -65,9 +66,11 @@ class Store:
         self._engine = _make_engine(self._url)
         self._insert = postgresql.insert if self._engine.dialect.name == "postgresql" else sqlite.insert
         self._checked = False
+        self._missing: dict[str, set[str]] = {}
+        """By table, columns that this release knows and the release that made the table did not."""
 
     def create(self) -> None:
-        """Make the tables where they are missing, add columns that an earlier release did not have, and check the version.
+        """Make the tables where they are missing, add the columns that those of an earlier release lack, and check their version.
 
         Raises
         ------
@@ -90,6 +93,7 @@ class Store:
             connection.execute(first)
             self._check_version(connection)
             add_missing_columns(connection)
+            self._missing = {}
 
     def write(self, records: Iterable[Record]) -> None:
         """Write records in one transaction.
@@ -140,7 +144,7 @@ class Store:
             query = query.where(c.window_end_ms >= since_ms)
         if until_ms is not None:
             query = query.where(c.window_end_ms < until_ms)
-        return (result_of(row) for row in self._rows(query))
+        return (result_of(row) for row in self._rows(query, RESULTS))
 
     def alerts(self, *, model: str | None = None, status: AlertStatus | None = None) -> Iterator[Alert]:
         """Alerts as their last change left them, in the order in which they opened.
@@ -150,7 +154,7 @@ class Store:
         model
             Only of this model.
         status
-            Only those that are open, or only those that are resolved.
+            Only those that stand like this: `open` are those that are neither acknowledged nor resolved.
         """
         c = ALERT_EVENTS.c
         query = current_alerts().order_by(c.opened_window_start_ms, c.model, c.version, c.segment, c.alert_id)
@@ -158,21 +162,24 @@ class Store:
             query = query.where(c.model == model)
         if status is not None:
             query = query.where(c.status == AlertStatus(status).value)
-        return (alert_of(row) for row in self._rows(query))
+        return (alert_of(row) for row in self._rows(query, ALERT_EVENTS))
 
     def alert_changes(self, alert_id: str) -> Iterator[Alert]:
         """Every change of one alert, the first one first."""
         c = ALERT_EVENTS.c
         query = select(ALERT_EVENTS).where(c.alert_id == alert_id).order_by(c.sequence)
-        return (alert_of(row) for row in self._rows(query))
+        return (alert_of(row) for row in self._rows(query, ALERT_EVENTS))
 
     def close(self) -> None:
         """Close connections."""
         self._engine.dispose()
 
-    def _rows(self, query: Select[Any]) -> Iterator[Any]:
+    def _rows(self, query: Select[Any], table: Table) -> Iterator[Any]:
         if not self._checked:
             self._check_there()
+        if missing := self._missing.get(table.name):
+            there = [column for column in table.columns if column.name not in missing]
+            query = query.with_only_columns(*there, maintain_column_froms=True)
         with (
             self._transaction() as connection,
             # closed in any case: a reader may leave before the end
@@ -189,7 +196,7 @@ class Store:
             if not inspect(connection).has_table(SCHEMA.name):
                 raise ConfigurationError(self._nothing_there())
             self._check_version(connection)
-            add_missing_columns(connection)
+            self._missing = {table.name: missing_columns(connection, table) for table in (RESULTS, ALERT_EVENTS)}
 
     def _nothing_there(self) -> str:
         return (

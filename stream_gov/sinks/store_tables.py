@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Connection,
     Float,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     and_,
+    exc,
     func,
     inspect,
     select,
@@ -37,6 +39,7 @@ __all__ = [
     "add_missing_columns",
     "alert_of",
     "current_alerts",
+    "missing_columns",
     "result_of",
     "row_of_alert",
     "row_of_result",
@@ -86,6 +89,7 @@ RESULTS = Table(
     Column("events", BigInteger, nullable=False),
     Column("late", BigInteger, nullable=False),
     Column("rejected", BigInteger, nullable=False),
+    Column("maintenance", Boolean),
     Index("results_by_window", "model", "window_end_ms"),
     Index("results_by_column", "model", "column", "statistic", "window_end_ms"),
 )
@@ -111,22 +115,38 @@ ALERT_EVENTS = Table(
     Column("causes", Text, nullable=False),  # JSON
     Column("columns", Text, nullable=False),  # JSON
     Column("message", Text, nullable=False),
+    Column("severity", Text),
+    Column("group_id", Text),
+    Column("by", Text),
+    Column("note", Text),
+    Column("at_ms", BigInteger),
+    Column("command_id", Text),
+    Column("acknowledged_by", Text),
+    Column("snoozed_until_ms", BigInteger),
     UniqueConstraint("alert_id", "sequence", name="alert_events_by_alert"),
     Index("alert_events_by_model", "model", "opened_window_start_ms"),
 )
 
 
+def missing_columns(connection: Connection, table: Table) -> set[str]:
+    """Columns that a table of an earlier release lacks; any other that is not there is damage, and is found when it is used."""
+    there = {column["name"] for column in inspect(connection).get_columns(table.name)}
+    return {column.name for column in table.columns if column.nullable} - there
+
+
 def add_missing_columns(connection: Connection) -> None:
     """Bring tables of an earlier release up to this one."""
     for table in TABLES.sorted_tables:
-        there = {column["name"] for column in inspect(connection).get_columns(table.name)}
-        for column in table.columns:
-            if column.name not in there and column.nullable:
-                kind = column.type.compile(connection.dialect)
-                named = connection.dialect.identifier_preparer
-                connection.execute(
-                    text(f"ALTER TABLE {named.format_table(table)} ADD COLUMN {named.format_column(column)} {kind}")
-                )
+        for name in sorted(missing_columns(connection, table)):
+            column = table.c[name]
+            kind = column.type.compile(connection.dialect)
+            named = connection.dialect.identifier_preparer
+            change = f"ALTER TABLE {named.format_table(table)} ADD COLUMN {named.format_column(column)} {kind}"
+            try:
+                connection.execute(text(change))
+            except exc.OperationalError as err:
+                if "duplicate column" not in str(err):  # SQLite has no lock for this: another worker was faster
+                    raise
 
 
 def current_alerts() -> Select[Any]:
@@ -158,6 +178,7 @@ def row_of_alert(alert: Alert) -> dict[str, Any]:
     row = msgspec.structs.asdict(alert)
     row["change"] = alert.change.value
     row["status"] = alert.status.value
+    row["severity"] = alert.severity.value
     row["causes"] = msgspec.json.encode(alert.causes).decode()
     row["columns"] = msgspec.json.encode(alert.columns).decode()
     return row
@@ -173,4 +194,5 @@ def alert_of(row: RowMapping) -> Alert:
 
 def _filled(row: RowMapping, kind: type[msgspec.Struct]) -> dict[str, Any]:
     """Fields that the row holds, and those that are null and have no default."""
-    return {f.name: row[f.name] for f in msgspec.structs.fields(kind) if row[f.name] is not None or f.required}
+    fields = msgspec.structs.fields(kind)
+    return {f.name: row[f.name] for f in fields if f.name in row and (row[f.name] is not None or f.required)}

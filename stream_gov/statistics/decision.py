@@ -40,7 +40,7 @@ class Decision:
     n_window: int
     verdict: Verdict
     calibration: str
-    """`long_run` or `independent`: what a calibrated test took the values for; empty where there was none."""
+    """`long_run`, `assumed` or `independent`: what a calibrated test took the values for; empty where there was none."""
     reason: str
     """Why `insufficient`, in words; otherwise empty."""
     since_ms: int | None = None
@@ -201,7 +201,7 @@ def _unlikely_within_tolerance(
     if p_value < 1:  # else no p-value is larger, or there is none
         known = dependence.of_window(window.n, reference.n)
         p_value = max(p_value, statistic.long_run(reference, window, check.tolerance, known))
-    return _Judgement(p_value < level, p_value, "long_run")
+    return _Judgement(p_value < level, p_value, "assumed" if dependence.assumed else "long_run")
 
 
 _RULES: dict[

@@ -7,8 +7,8 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_gov.statistics.calibrated_long_run import spread_p_value
-from stream_gov.statistics.mixture_tail import mixture_tail, spread_mixture_tail
+from stream_gov.statistics.calibrated_long_run import spread_p_value, upper_mixture_tail
+from stream_gov.statistics.mixture_tail import spread_mixture_tail
 from stream_gov.summaries import CovarianceSummary, VectorLongRun
 
 __all__ = [
@@ -114,7 +114,7 @@ def mean_vector_p_value(
 
     References
     ----------
-    Liu, Tang and Zhang (2009), see `mixture_tail`.
+    Liu, Tang and Zhang (2009), see `mixture_tail`; far out Kuonen (1999), see `mixture_tail_far_out`.
     """
     if not (np.isfinite(covariance).all() and np.isfinite(difference).all()):
         return math.nan
@@ -127,10 +127,10 @@ def mean_vector_p_value(
     kept = values > _SMALLEST_EIGENVALUE * values[-1]
     values, vectors = values[kept], vectors[:, kept]
     if allowed == 0:
-        tail = mixture_tail(squared, values)
+        tail = upper_mixture_tail(squared, values, np.zeros_like(values))
         return tail if math.isinf(degrees) else spread_mixture_tail(tail, values, degrees)
     coordinates = difference @ vectors * (allowed / math.sqrt(squared))
-    tail = mixture_tail(squared, values, coordinates**2 / values)
+    tail = upper_mixture_tail(squared, values, coordinates**2 / values)
     return tail if math.isinf(degrees) else spread_p_value(tail, degrees)
 
 

@@ -19,7 +19,15 @@ from stream_gov.summaries.layout import (
     PaneLayout,
     layout_from_state,
 )
-from stream_gov.summaries.long_run import MAX_LONG_RUN_CELLS, Dependence, Inflation, LongRun, n_cells_of, pooled_cells
+from stream_gov.summaries.long_run import (
+    ASSUMED_INFLATION,
+    MAX_LONG_RUN_CELLS,
+    Dependence,
+    Inflation,
+    LongRun,
+    n_cells_of,
+    pooled_cells,
+)
 from stream_gov.summaries.numeric import NumericColumns, NumericSummary
 from stream_gov.summaries.pane import (
     MAX_NEW_COLUMNS,
@@ -34,6 +42,7 @@ from stream_gov.summaries.vector_long_run import VectorDependence, VectorLongRun
 from stream_gov.summaries.words import N_WORD_HASHES, text_blocks
 
 __all__ = [
+    "ASSUMED_INFLATION",
     "LARGEST_DIMENSION",
     "MAX_LONG_RUN_CELLS",
     "MAX_NEW_COLUMNS",

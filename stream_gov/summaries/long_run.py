@@ -12,12 +12,27 @@ from numpy.typing import NDArray
 
 from stream_gov.summaries.layout import CategoricalLayout, ColumnLayout, NumericLayout
 
-__all__ = ["MAX_LONG_RUN_CELLS", "Dependence", "Inflation", "LongRun", "n_cells_of", "pooled_cells", "window_weights"]
+__all__ = [
+    "ASSUMED_INFLATION",
+    "AS_IF_KNOWN",
+    "MAX_LONG_RUN_CELLS",
+    "Dependence",
+    "Inflation",
+    "LongRun",
+    "n_cells_of",
+    "pooled_cells",
+    "window_weights",
+]
 
 _Array = NDArray[np.float64]
 
 MAX_LONG_RUN_CELLS = 32
 """Cells whose covariance is kept, the unseen values apart: a matrix of at most 4.5 kB for a column."""
+ASSUMED_INFLATION = 5.0
+"""Events that are taken to tell as much as one independent draw where the reference does not show it: right for a first-order autocorrelation of
+2/3, too careful below, not careful enough above."""
+AS_IF_KNOWN = 1_000_000
+"""Blocks of an inflation that is assumed, not estimated: its tests are not spread."""
 _SINGLE_CELLS = 24
 _SCATTER = 2_654_435_761  # Knuth's multiplicative hash: pools that have nothing to do with the counts
 
@@ -152,12 +167,40 @@ class Dependence:
 
     spans: tuple[tuple[int, LongRun], ...]
     """Lag up to which autocovariances were summed at most, and the result; by rising lag. The last is the long-run covariance."""
+    assumed: bool = False
+    """Whether it is not known, but taken to be as :meth:`assume` says."""
 
     def __post_init__(self) -> None:
         lags = [lag for lag, _ in self.spans]
         if not lags or lags != sorted(set(lags)) or len({known.shares.size for _, known in self.spans}) != 1:
             msg = f"the covariances of a column must stand by rising lag and have the same cells, got lags {lags}"
             raise ValueError(msg)
+
+    @classmethod
+    def assume(cls, counts: NDArray[np.int64], *, kind: str) -> Dependence:
+        """Take so many events for one independent draw, since the reference does not show how they depend on each other.
+
+        Parameters
+        ----------
+        counts
+            Of the reference per cell; not all 0.
+        kind
+            Of the column.
+        """
+        pooled = np.bincount(pooled_cells(counts.size, kind=kind), weights=counts)
+        shares = pooled / pooled.sum()
+        inflation = Inflation(ASSUMED_INFLATION)
+        long_run = LongRun(
+            block_rows=1,
+            n_blocks=AS_IF_KNOWN,
+            lag=0,
+            shares=shares,
+            covariance=ASSUMED_INFLATION * (np.diag(shares) - np.outer(shares, shares)),
+            mean=inflation,
+            missing=inflation,
+            type_errors=inflation,
+        )
+        return cls(spans=((0, long_run),), assumed=True)
 
     @property
     def long_run(self) -> LongRun:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from stream_gov.summaries.long_run import window_weights
+from stream_gov.summaries.long_run import AS_IF_KNOWN, ASSUMED_INFLATION, window_weights
 
 __all__ = ["VectorDependence", "VectorLongRun"]
 
@@ -39,6 +39,8 @@ class VectorDependence:
     spans: tuple[tuple[int, int, _Array], ...]
     """For windows of up to `span + 1` blocks: span, lag up to which autocovariances were summed, covariance of shape `(k, k)`. By rising
     span; the last is the long-run covariance."""
+    assumed: bool = False
+    """Whether it is not known, but taken to be as :meth:`assume` says."""
 
     def __post_init__(self) -> None:
         spans = [span for span, _, _ in self.spans]
@@ -49,6 +51,17 @@ class VectorDependence:
         if not sound or not all(np.isfinite(covariance).all() for _, _, covariance in self.spans):
             msg = f"the covariances of a vector's mean must be finite, of one shape and stand by rising span, got spans {spans} and shapes {shapes}"
             raise ValueError(msg)
+
+    @classmethod
+    def assume(cls, covariance: _Array) -> VectorDependence:
+        """Take five vectors for one independent draw, as `Dependence.assume` does, since the reference does not show how they depend on each other.
+
+        Parameters
+        ----------
+        covariance
+            Of the vectors, finite, shape `(k, k)`.
+        """
+        return cls(block_rows=1, n_blocks=AS_IF_KNOWN, spans=((0, 0, ASSUMED_INFLATION * covariance),), assumed=True)
 
     def of_window(self, n: int, n_reference: int) -> VectorLongRun:
         """For the comparison of a window of `n` vectors in a row with a reference of `n_reference`."""

@@ -34,8 +34,9 @@ def test_without_a_broker_alerts_come_from_the_store(run, store):
     result = run("alerts")
     assert result.exit_code == 0
     lines = result.stdout.splitlines()
-    assert lines[0].split()[:4] == ["opened", "until", "windows", "model"]
-    assert [line.split()[0:2] for line in lines[1:]] == [["1970-01-03", "1970-01-04"], ["1970-01-04", "still"]]
+    assert lines[0].split()[:6] == ["alert", "opened", "until", "severity", "windows", "model"]
+    assert [line.split()[1:3] for line in lines[1:]] == [["1970-01-03", "1970-01-04"], ["1970-01-04", "still"]]
+    assert all(len(line.split()[0]) == 8 for line in lines[1:])
     assert "from the store" in result.stderr
 
 

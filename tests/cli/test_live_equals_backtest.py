@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 from confluent_kafka import Producer
 
@@ -170,6 +171,38 @@ def test_alerts_come_from_the_topic_while_it_runs(place, running):
     (alert,) = (json.loads(line) for line in shown.stdout.splitlines())
     assert alert["columns"] == ["amount"]
     assert "from the store" not in shown.stderr
+
+
+def test_people_say_what_becomes_of_an_alert_and_the_detector_answers(place, running):
+    """Acknowledged, snoozed and resolved on the command line; every change is one message of the same alert."""
+    shown = command("alerts", "--json", "--status", "open", "--model", "shop", cwd=place)
+    alert_id = json.loads(shown.stdout)["alert_id"]
+
+    def say(action: str, *flags: str) -> Alert:
+        printed = command("alerts", action, alert_id[:8], "--by", "anna", *flags, "--json", cwd=place).stdout
+        return msgspec.json.decode(printed, type=Alert)
+
+    told = [say("ack", "--note", "known"), say("snooze", "--for", "2h"), say("unsnooze")]
+    listed = command("alerts", "--status", "acknowledged", "--model", "shop", cwd=place).stdout
+    told.append(say("resolve", "--note", "retrained"))
+
+    assert "still open, acknowledged by anna" in listed
+    assert [a.change.value for a in told] == ["acknowledged", "snoozed", "unsnoozed", "resolved"]
+    assert [a.status.value for a in told] == ["acknowledged"] * 3 + ["resolved"]
+    assert [a.sequence - told[0].sequence for a in told] == [0, 1, 2, 3]
+    assert told[1].snoozed_until_ms == told[1].at_ms + 7_200_000
+    _, alerts = on_the_topics(running, "shop")
+    assert [alerts[a.id] for a in told] == told
+    again = subprocess.run(
+        [sys.executable, "-m", "stream_gov.cli.main", "alerts", "ack", alert_id],
+        cwd=place,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert again.returncode == 2
+    assert "is resolved already (by anna)" in again.stderr
 
 
 def test_doctor_is_content_while_it_runs(place, running):

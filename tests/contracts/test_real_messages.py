@@ -8,7 +8,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from stream_gov.contracts import AlertChange, Event, Verdict
+from stream_gov.contracts import AlertAction, AlertChange, AlertCommandRecord, Event, Verdict
 from stream_gov.testing import Driver
 from tests.contracts.messages import an_event
 from tests.contracts.test_avro_schema import parsed, through_avro
@@ -18,7 +18,7 @@ from tests.detection.scenario import HOUR, T0, monitor, profile_for
 
 @pytest.fixture(scope="module")
 def driven() -> Driver:
-    """An hour as the reference, an empty one, two that drift, and one that is normal again."""
+    """An hour as the reference, an empty one, two that drift, what people say of that, and one that is normal again."""
     watched = monitor("alerts: {resolve_after: 1}\nsegments: [color]")
     driver = Driver(watched, profile_for(watched))
     rng = np.random.default_rng(11)
@@ -27,6 +27,11 @@ def driven() -> Driver:
             # in the second hour of drift another column joins
             features = {"x": float(x), "color": "blue" if i % 4 == 1 or (hour == 3 and i % 2) else "red"}
             driver.feed(features, at=T0 + hour * HOUR + i * 8_000)
+        if hour == 3:
+            driver.advance(T0 + 4 * HOUR)
+            for i, action in enumerate((AlertAction.ACKNOWLEDGE, AlertAction.SNOOZE, AlertAction.UNSNOOZE)):
+                alert = driver.alerts()[-1].alert_id
+                driver.take(AlertCommandRecord("shop", alert, f"c{i}", action, "anna", "a note", T0, T0 + 9 * HOUR))
     driver.finish()
     return driver
 

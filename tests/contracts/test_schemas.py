@@ -146,7 +146,14 @@ checks:
   - {statistic: psi, tolerance: 0.1, level: 0.001}
   - {statistic: ks, threshold: 0.1, columns: [nswprice]}
   - {statistic: chi_squared, p_value: 0.01}
-alerts: {resolve_after: 2}
+alerts:
+  open_after: {windows: 2, of: 3}
+  resolve_after: 2
+  hysteresis: 0.2
+  severities: {info: 1, warning: 2, critical: 5}
+maintenance:
+  - {from: 2026-12-24T00:00Z, until: 2026-12-27T00:00Z, note: freeze}
+  - {every: week, from: "Sun 02:00", for: 3h, timezone: Europe/Berlin}
 """
 
 
@@ -182,6 +189,16 @@ def test_monitor_as_it_stands_on_the_topic_is_valid():
         {"checks": [{"statistic": "psi", "threshold": 0.1, "level": 0.01}]},
         {"checks": [{"statistic": "psi", "tolerance": -1}]},
         {"alerts": {"resolve_after": 0}},
+        {"alerts": {"open_after": {"windows": 0}}},
+        {"alerts": {"open_after": 2}},
+        {"alerts": {"hysteresis": 1}},
+        {"alerts": {"severities": {}}},
+        {"alerts": {"severities": {"page": 1}}},
+        {"alerts": {"severities": {"warning": 0.5}}},
+        {"maintenance": [{"every": "week", "frm": "Sun 02:00", "for": "3h"}]},
+        {"maintenance": [{"every": "month", "from": "02:00", "for": "3h"}]},
+        {"maintenance": [{"every": "day", "from": 120, "for": "3h"}]},
+        {"maintenance": [{"every": "day", "from": "02:00", "for": 3}]},
     ],
 )
 def test_schema_and_reader_refuse_the_same_mistakes(changes):

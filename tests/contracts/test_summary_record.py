@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from stream_gov.contracts import (
     NO_WATERMARK,
+    AlertAction,
+    AlertCommandRecord,
     PaneRecord,
     ReplayRecord,
     UnreadableRecordError,
@@ -55,6 +57,17 @@ END = ReplayRecord(
     until_ms=863_481_599_999,
 )
 
+COMMAND = AlertCommandRecord(
+    model="electricity",
+    alert_id="3f9c" * 8,
+    command_id="0a1b" * 8,
+    action=AlertAction.SNOOZE,
+    by="anna",
+    note="new price list",
+    at_ms=863_000_000_000,
+    until_ms=863_007_200_000,
+)
+
 # Bytes as the first release wrote them: every later release must read them, and write the same while the format is 1.
 GOLDEN = {
     "pane": (
@@ -70,6 +83,10 @@ GOLDEN = {
             topic="t", partition=0, n_partitions=1, from_offset=0, to_offset=0, watermark_ms=NO_WATERMARK, idle=True
         ),
         "0198a977617465726d61726ba17400010000d3c000000000000000c3",
+    ),
+    "command": (
+        COMMAND,
+        "0199ad616c6572745f636f6d6d616e64ab656c656374726963697479d9203366396333663963336639633366396333663963336639633366396333663963d9203061316230613162306131623061316230613162306131623061316230613162a6736e6f6f7a65a4616e6e61ae6e6577207072696365206c697374cf000000c8eecef600cf000000c8ef3cd300",
     ),
     "end of replay": (
         END,
@@ -133,6 +150,17 @@ records = st.one_of(
         from_ms=times,
         until_ms=times,
     ),
+    st.builds(
+        AlertCommandRecord,
+        model=names,
+        alert_id=names,
+        command_id=names,
+        action=st.sampled_from(AlertAction),
+        by=names,
+        note=names,
+        at_ms=times,
+        until_ms=times,
+    ),
 )
 
 
@@ -167,7 +195,18 @@ def test_record_of_a_later_format_says_what_to_upgrade():
         decode_record(later)
 
 
-def test_record_of_an_unknown_kind_is_refused():
-    unknown = bytes([RECORD_FORMAT]) + msgspec.msgpack.encode(["gap", "inference-events", 3])
-    with pytest.raises(UnreadableRecordError, match="damaged"):
-        decode_record(unknown)
+@pytest.mark.parametrize(
+    "unknown", [["gap", "inference-events", 3], ["alert_command", "m", "a", "c", "escalate", "", "", 1]]
+)
+def test_record_of_an_unknown_kind_is_refused_and_says_what_to_upgrade(unknown):
+    with pytest.raises(
+        UnreadableRecordError, match=r"damaged .* kind that a later release writes \(then upgrade `detect`\)"
+    ):
+        decode_record(bytes([RECORD_FORMAT]) + msgspec.msgpack.encode(unknown))
+
+
+def test_a_detector_of_the_first_release_refuses_a_command_by_the_error_it_skips_and_counts_records_for():
+    """It read just these three kinds, and translates every error of the decoder."""
+    of_first_release = msgspec.msgpack.Decoder(PaneRecord | WatermarkRecord | ReplayRecord)
+    with pytest.raises(msgspec.MsgspecError, match="alert_command"):
+        of_first_release.decode(encode_record(COMMAND)[1:])

@@ -9,7 +9,11 @@ POLICY = AlertPolicy()
 DAY = 86_400_000
 
 
-def result(column: str, verdict: Verdict, *, day: int = 0, value: float = 0.5, threshold: float = 0.2) -> Result:
+def result(
+    column: str, verdict: Verdict, *, day: int = 0, value: float | None = None, threshold: float = 0.2
+) -> Result:
+    if value is None:
+        value = 0.5 if verdict is Verdict.DRIFT else 0.05
     return Result(
         id=result_id("m", "1", "", column, "psi", day * DAY, (day + 1) * DAY),
         monitor="mon",
@@ -152,3 +156,20 @@ def test_a_revision_reopens_what_was_resolved_too_early():
     assert (event.change, event.status, event.alert_id) == (AlertChange.UPDATED, AlertStatus.OPEN, said.alert_id)
     assert event.sequence == said.sequence + 1
     assert memory.last is not None
+
+
+def test_a_revision_that_changes_the_numbers_of_what_was_said_corrects_them():
+    _, said = advance(AlertMemory(), [result("a", Verdict.DRIFT, value=0.5)], POLICY)
+    memory, event = revise(AlertMemory(), said, [result("a", Verdict.DRIFT, value=0.4)], POLICY)
+    assert event is not None
+    assert (event.change, event.sequence, event.causes[0].value) == (AlertChange.UPDATED, 1, 0.4)
+    assert memory.last == event
+
+
+def test_a_revision_that_changes_the_numbers_of_a_window_of_which_nothing_was_said_is_no_news():
+    before, opened = advance(AlertMemory(), [result("a", Verdict.DRIFT, value=0.5)], POLICY)
+    now, _ = advance(before, [result("a", Verdict.DRIFT, day=1, value=0.5)], POLICY)
+    memory, event = revise(before, now.last, [result("a", Verdict.DRIFT, day=1, value=0.4)], POLICY)
+    assert event is None
+    assert memory.last == opened
+    assert memory.n_windows == 2

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stream_gov.contracts import Alert, AlertChange, Monitor
+from stream_gov.contracts import Alert, AlertChange, AlertPolicy, Monitor
+from stream_gov.contracts.alert_policy import OpenAfter
 from stream_gov.detection import LARGEST_LEVEL, AlertMemory, Window, advance, judge_window, levels_of
 from stream_gov.summaries import PaneSummary
 from stream_gov.testing import Driver
@@ -56,6 +57,17 @@ def test_checks_that_state_a_level_or_a_threshold_take_nothing_of_the_budget():
     assert (beside.n_tests, beside.whole) == (alone.n_tests, alone.whole)
     stated = watched("{}", "[{statistic: ks, tolerance: 0, level: 0.01}]").checks[0]
     assert beside.of(stated, "") == beside.of(stated, "color=red") == 0.01
+
+
+def test_a_test_may_fire_k_times_as_often_where_an_alert_takes_k_windows():
+    checks = "[{statistic: psi, tolerance: 0.1}, {statistic: e_detector, tolerance: 0.1}]"
+    once = watched("{}", checks)
+    thrice = once.model_copy(update={"alerts": AlertPolicy(open_after=OpenAfter(windows=3, of=5))})
+    levels, persistent = (levels_of(m, {"x": "numeric", "y": "numeric"}, 4) for m in (once, thrice))
+    psi, e_detector = once.checks
+    for segment in ("", "color=red"):
+        assert persistent.of(psi, segment) == pytest.approx(3 * levels.of(psi, segment))
+        assert persistent.of(e_detector, segment) == levels.of(e_detector, segment), "one alarm of it lasts for windows"
 
 
 def test_segments_share_half_of_the_budget_and_leave_the_other_to_all_events():
@@ -109,7 +121,7 @@ def test_windows_without_drift_raise_no_more_alerts_than_the_budget():
     for seed in range(5):
         rng = np.random.default_rng([3, seed])
         mine = Monitor.from_yaml(
-            f"{{monitor: shop, model: shop, reference: base, window: {{size: 1h}}, min_events: 20, budget: {{false_alarms: 2, per: 30d}}, checks: {checks}}}",
+            f"{{monitor: shop, model: shop, reference: base, window: {{size: 1h}}, min_events: 20, budget: {{false_alarms: 2, per: 30d}}, calibration: independent, checks: {checks}}}",
             source="test",
         )
         profile = profile_for(mine)

@@ -19,6 +19,7 @@ model: shop
 reference: base
 window: {{size: {size}, every: {every}, allowed_lateness: 2h}}
 min_events: 20
+calibration: independent
 checks: {checks}
 {extra}
 """

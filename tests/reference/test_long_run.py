@@ -174,12 +174,12 @@ def test_rows_without_an_order_of_time_give_a_warning_and_no_covariance():
     short = build([in_order({"x": x[:900], "s": ["a"] * 900}, 900)])
 
     assert [p.long_run for p in (without, unordered, across)] == [{}, {}, {}]
-    assert "take the values for independent draws" in without.warnings[-1]
+    assert "their tests take 5 events for one independent one" in without.warnings[-1]
     assert "because the rows have no event times; name the column of event times" in without.warnings[-1]
     for profile in (unordered, across):
         assert "are not in the order of their event times" in profile.warnings[-1]
     assert set(short.long_run) == {"s"}
-    assert "tests of the column x take" in short.warnings[-1]
+    assert "how strongly the values of the column x depend" in short.warnings[-1]
     assert "900 rows are too few" in short.warnings[-1]
     assert build([in_order({"x": x}, 2_000)]).warnings == ()
 
@@ -248,3 +248,22 @@ def test_cumulative_inflation_is_the_largest_over_the_edges():
         share = known.shares[below].sum()
         by_hand.append(below @ known.covariance @ below / (share * (1 - share)))
     assert known.cumulative.ratio == pytest.approx(max(by_hand))
+
+
+def test_where_dependence_is_not_known_five_events_count_as_one():
+    rng = np.random.default_rng(12)
+    rows = RowBatch(
+        {"x": rng.normal(size=20_000), "s": rng.choice(["a", "b", "c"], 20_000).tolist(), "n": [None] * 20_000}, 20_000
+    )
+    profile = build([rows])
+    assert set(profile.dependence) == {"x", "s"}
+    for name in ("x", "s"):
+        known = profile.dependence[name]
+        assert known.assumed
+        long_run = known.of_window(500, 20_000)
+        cells = profile.segments[""].columns[name].cell_counts() / 20_000
+        np.testing.assert_allclose(long_run.covariance, 5 * (np.diag(cells) - np.outer(cells, cells)), atol=1e-12)
+        assert [i.ratio for i in (long_run.mean, long_run.missing, long_run.typical)] == pytest.approx([5, 5, 5])
+    ordered = build([in_order({"x": rng.normal(size=2_000)}, 2_000)])
+    assert not ordered.dependence["x"].assumed
+    assert ordered.dependence["x"] is ordered.long_run["x"]

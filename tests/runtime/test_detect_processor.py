@@ -10,7 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from stream_gov.contracts import NO_WATERMARK, SummaryRecord, UnavailableError, WatermarkRecord, encode_record
+from stream_gov.contracts import (
+    NO_WATERMARK,
+    AlertAction,
+    AlertCommandRecord,
+    SummaryRecord,
+    UnavailableError,
+    WatermarkRecord,
+    alert_id,
+    encode_record,
+)
 from stream_gov.decoding import Intake
 from stream_gov.detection import Detector, StaticCatalog
 from stream_gov.reference import counting_plan
@@ -29,7 +38,7 @@ def value_of(metrics: DetectMetrics, name: str, **labels: str) -> float:
 
 
 def some_records() -> list[bytes]:
-    """Cuts of four hours, the second and third shifted, and the watermarks that close them."""
+    """Cuts of five hours, the second and third shifted, the watermarks that close them, and what someone says of the alert between them."""
     plan = counting_plan(monitor(), [PROFILE])
     intake = Intake(lambda _: plan, out_of_orderness_ms=0, max_future_skew_ms=0)
     rng = np.random.default_rng(3)
@@ -53,6 +62,9 @@ def some_records() -> list[bytes]:
         intake.add("events", 0, list(offsets), values, [T0] * len(values), now_ms=None)
         records += intake.cut("events", 0, n_partitions=1, from_offset=done, to_offset=done + len(values))
         done += len(values)
+        if hour == 2:
+            opened = alert_id("shop", "shop", "1", "", T0 + HOUR, T0 + 2 * HOUR)
+            records.append(AlertCommandRecord("shop", opened, "c", AlertAction.ACKNOWLEDGE, "anna", "", T0))
     records.append(WatermarkRecord("events", 0, 1, done, done, NO_WATERMARK, idle=True))
     return [encode_record(r) for r in records]
 
@@ -139,7 +151,7 @@ async def run(broker: Broker, fail: Callable[[], None], *, commit_every: int) ->
 def test_a_crash_at_any_write_changes_neither_results_nor_alerts() -> None:
     whole = Broker()
     assert asyncio.run(run(whole, lambda: None, commit_every=1))
-    assert sum(role == "alerts" for role, _, _ in whole.sent) == 2, "opened and resolved"
+    assert sum(role == "alerts" for role, _, _ in whole.sent) == 3, "opened, acknowledged and resolved"
     step = 0
     while True:
         broker = Broker()
@@ -183,6 +195,16 @@ def test_records_that_cannot_be_read_are_skipped_and_counted() -> None:
 
     asyncio.run(body())
     assert value_of(metrics, "stream_gov_records_unreadable_total") == 4
+
+
+def test_commands_that_name_no_open_alert_are_counted() -> None:
+    metrics, broker = DetectMetrics(), Broker()
+    command = AlertCommandRecord("shop", "0" * 32, "c", AlertAction.RESOLVE, "anna", "", T0)
+    asyncio.run(processor_on(broker, metrics=metrics).take(0, encode_record(command), T0))
+    assert value_of(metrics, "stream_gov_alert_commands_unanswered_total") == 1
+    assert value_of(metrics, "stream_gov_records_total", kind="alertcommand") == 1
+    assert broker.sent == []
+    assert broker.changelog == []
 
 
 def test_an_error_in_sending_leaves_the_record_undone_and_the_state_as_it_was() -> None:

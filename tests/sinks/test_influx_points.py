@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from stream_gov.contracts import AlertChange, AlertStatus, Result, Verdict
+from stream_gov.contracts import AlertChange, AlertSeverity, AlertStatus, Result, Verdict
 from stream_gov.sinks.influx_points import MEASUREMENTS, point_of
 from tests.contracts.messages import END_MS, START_MS, a_result, an_alert
 
@@ -77,6 +77,41 @@ def test_an_alert_becomes_a_point_that_says_whether_it_is_open() -> None:
     assert point["fields"]["columns"] == "vicprice"
     _, resolved = point_of(an_alert(change=AlertChange.RESOLVED, status=AlertStatus.RESOLVED, sequence=1))
     assert (resolved["fields"]["open"], resolved["fields"]["change"]) == (0, "resolved")
+
+
+def test_an_acknowledged_or_snoozed_alert_is_open_and_its_point_says_by_whom_and_until_when() -> None:
+    _, opened = point_of(an_alert())
+    assert {n: opened["fields"][n] for n in ("status", "severity", "acknowledged_by", "snoozed_until_ms", "by")} == {
+        "status": "open",
+        "severity": "warning",
+        "acknowledged_by": "",
+        "snoozed_until_ms": 0,
+        "by": "",
+    }
+    told = an_alert(
+        sequence=1,
+        change=AlertChange.SNOOZED,
+        status=AlertStatus.ACKNOWLEDGED,
+        severity=AlertSeverity.CRITICAL,
+        acknowledged_by="anna",
+        by="ben",
+        note="later",
+        snoozed_until_ms=END_MS,
+        group_id="g",
+    )
+    fields = point_of(told)[1]["fields"]
+    assert (fields["open"], fields["change"], fields["status"], fields["severity"]) == (
+        1,
+        "snoozed",
+        "acknowledged",
+        "critical",
+    )
+    assert (fields["acknowledged_by"], fields["by"], fields["note"]) == ("anna", "ben", "later")
+    assert (fields["snoozed_until_ms"], fields["group_id"]) == (END_MS, "g")
+
+
+def test_a_window_in_maintenance_says_so() -> None:
+    assert [point_of(an_events_result(maintenance=m))[1]["fields"]["maintenance"] for m in (False, True)] == [0, 1]
 
 
 def test_changes_of_an_alert_in_one_window_keep_points_of_their_own() -> None:

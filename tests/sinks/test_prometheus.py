@@ -14,7 +14,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from stream_gov.contracts import Alert, AlertChange, AlertStatus, ConfigurationError, Result, Verdict
+from stream_gov.contracts import (
+    Alert,
+    AlertChange,
+    AlertSeverity,
+    AlertStatus,
+    ConfigurationError,
+    Result,
+    Verdict,
+)
 from stream_gov.settings import Settings, TopicSettings
 from stream_gov.sinks import DriftGauges, PrometheusSink, SinkCounts, run_prometheus_sink
 from tests.contracts.messages import DAY_MS, END_MS, START_MS, a_result, an_alert
@@ -110,27 +118,45 @@ def test_the_accounting_of_a_window_is_shown_apart() -> None:
     assert scrape.samples("stream_gov_drift_value") == []
 
 
-def test_open_alerts_are_counted_by_model_and_a_model_without_one_shows_zero() -> None:
+def open_alerts(scrape: Scrape, model: str, name: str = "stream_gov_alerts_open") -> dict[str, float | None]:
+    found = {s: scrape.value(name, model=model, severity=s) for s in ("info", "warning", "critical")}
+    return {severity: n for severity, n in found.items() if n != 0}
+
+
+def test_open_alerts_are_counted_by_model_and_severity_and_a_model_without_one_shows_zeros() -> None:
     scrape = Scrape()
     scrape.take(
         an_events_result(model="calm"),
         an_alert(),
-        an_alert(change=AlertChange.UPDATED, sequence=1),
+        an_alert(change=AlertChange.UPDATED, sequence=1, severity=AlertSeverity.CRITICAL),
         an_alert(segment="region=NSW", alert_id="b"),
         an_alert(model="other", alert_id="c"),
     )
-    assert scrape.value("stream_gov_alerts_open", model="electricity") == 2
-    assert scrape.value("stream_gov_alerts_open", model="other") == 1
-    assert scrape.value("stream_gov_alerts_open", model="calm") == 0
+    assert open_alerts(scrape, "electricity") == {"critical": 1, "warning": 1}
+    assert open_alerts(scrape, "other") == {"warning": 1}
+    assert open_alerts(scrape, "calm") == {}
     scrape.take(resolved(sequence=2), resolved(model="other", alert_id="c", sequence=1))
-    assert scrape.value("stream_gov_alerts_open", model="electricity") == 1
-    assert scrape.value("stream_gov_alerts_open", model="other") == 0
+    assert open_alerts(scrape, "electricity") == {"warning": 1}
+    assert open_alerts(scrape, "other") == {}
+
+
+def test_an_alert_that_someone_has_acknowledged_or_snoozed_is_open_and_not_unattended() -> None:
+    for changes in (
+        {"status": AlertStatus.ACKNOWLEDGED, "acknowledged_by": "anna"},
+        {"snoozed_until_ms": END_MS + DAY_MS},
+    ):
+        scrape = Scrape()
+        scrape.take(an_alert())
+        assert open_alerts(scrape, "electricity", "stream_gov_alerts_unattended") == {"warning": 1}
+        scrape.take(an_alert(sequence=1, **changes))
+        assert open_alerts(scrape, "electricity", "stream_gov_alerts_unattended") == {}
+        assert open_alerts(scrape, "electricity") == {"warning": 1}
 
 
 def test_an_alert_read_once_more_from_the_beginning_stays_resolved() -> None:
     scrape = Scrape()
     scrape.take(an_alert(), resolved(sequence=1, window_end_ms=END_MS + DAY_MS), an_alert())
-    assert scrape.value("stream_gov_alerts_open", model="electricity") == 0
+    assert open_alerts(scrape, "electricity") == {}
 
 
 def test_series_are_bounded_and_what_is_left_out_is_counted() -> None:
@@ -193,7 +219,7 @@ def test_the_exporter_serves_what_stands_on_the_topics_and_commits_nothing(
     cluster: MockCluster, tmp_path: Path
 ) -> None:
     cluster.send("drift-metrics", *[msgspec.json.encode(r) for r in (a_result(value=1.5), an_events_result(events=7))])
-    cluster.send("drift-alerts", msgspec.json.encode(an_alert()))
+    cluster.send("drift-alerts", msgspec.json.encode(an_alert(severity=AlertSeverity.CRITICAL)))
     port = free_port()
     settings = Settings(bootstrap=cluster.bootstrap, metrics_port=port, state_dir=tmp_path, topics=TopicSettings())
     for _ in range(2):  # the second start reads it all again
@@ -207,7 +233,7 @@ def test_the_exporter_serves_what_stands_on_the_topics_and_commits_nothing(
             worker.join(20)
         assert metrics["stream_gov_drift_value"] == 1.5
         assert metrics["stream_gov_window_events"] == 7
-        assert metrics["stream_gov_alerts_open"] == 1
+        assert metrics["stream_gov_alerts_open"] == 1  # of the last severity, critical
         assert counts.written == 3
     assert cluster.committed("stream-gov.sink.prometheus", "drift-metrics") < 0
     with pytest.raises(ConnectionRefusedError):

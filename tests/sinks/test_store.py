@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from stream_gov.contracts import (
     AlertCause,
     AlertChange,
+    AlertSeverity,
     AlertStatus,
     ConfigurationError,
     Result,
@@ -20,6 +21,7 @@ from stream_gov.contracts import (
 )
 from stream_gov.settings import Settings
 from stream_gov.sinks import Store
+from stream_gov.sinks.store_tables import ALERT_EVENTS
 from tests.contracts.messages import END_MS, START_MS, a_result, an_alert
 from tests.sinks.store_bench import RESOLVED, WEEK_MS, an_event, in_week
 
@@ -253,3 +255,122 @@ def test_settings_give_a_file_in_the_state_directory(tmp_path: Path) -> None:
     store = Store(Settings(state_dir=tmp_path / "state").store)
     store.create()
     assert (tmp_path / "state" / "store.sqlite").is_file()
+
+
+OLD_TABLES = """
+CREATE TABLE alert_events (
+    id VARCHAR(64) NOT NULL, alert_id VARCHAR(64) NOT NULL, sequence BIGINT NOT NULL, change TEXT NOT NULL, status TEXT NOT NULL,
+    monitor TEXT NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL, segment TEXT NOT NULL, reference TEXT NOT NULL,
+    opened_window_start_ms BIGINT NOT NULL, opened_window_end_ms BIGINT NOT NULL, window_start_ms BIGINT NOT NULL,
+    window_end_ms BIGINT NOT NULL, n_windows BIGINT NOT NULL, causes TEXT NOT NULL, columns TEXT NOT NULL, message TEXT NOT NULL,
+    PRIMARY KEY (id), CONSTRAINT alert_events_by_alert UNIQUE (alert_id, sequence));
+CREATE INDEX alert_events_by_model ON alert_events (model, opened_window_start_ms);
+CREATE TABLE results (
+    id VARCHAR(64) NOT NULL, monitor TEXT NOT NULL, model TEXT NOT NULL, version TEXT NOT NULL, segment TEXT NOT NULL,
+    "column" TEXT NOT NULL, statistic TEXT NOT NULL, window_start_ms BIGINT NOT NULL, window_end_ms BIGINT NOT NULL,
+    revision BIGINT NOT NULL, value FLOAT(53), rule TEXT NOT NULL, threshold FLOAT(53), p_value FLOAT(53), level FLOAT(53),
+    tolerance FLOAT(53), calibration TEXT NOT NULL, n_reference BIGINT NOT NULL, n_window BIGINT NOT NULL, verdict TEXT NOT NULL,
+    reason TEXT NOT NULL, reference TEXT NOT NULL, events BIGINT NOT NULL, late BIGINT NOT NULL, rejected BIGINT NOT NULL,
+    PRIMARY KEY (id));
+CREATE INDEX results_by_column ON results (model, "column", statistic, window_end_ms);
+CREATE INDEX results_by_window ON results (model, window_end_ms);
+CREATE TABLE stream_gov_schema (id INTEGER NOT NULL, version INTEGER NOT NULL, PRIMARY KEY (id));
+INSERT INTO stream_gov_schema (id, version) VALUES (1, 1);
+INSERT INTO results VALUES ('r', 'm', 'electricity', '1', '', 'vicprice', 'psi', 0, 1000, 0, 3.25, 'threshold', 0.2, NULL, NULL,
+    NULL, '', 17520, 336, 'drift', '', 'e@1', 336, 0, 0);
+INSERT INTO alert_events VALUES ('e', 'alert-0', 0, 'opened', 'open', 'm', 'electricity', '1', '', 'e@1', 0, 1000, 0, 1000, 1,
+    '[{"column":"vicprice","statistic":"psi","value":3.25,"rule":"threshold","threshold":0.2,"n_reference":17520,"n_window":336}]',
+    '["vicprice"]', 'electricity: drift in vicprice');
+"""
+"""The tables as the first release made them, with a row in each."""
+
+
+@pytest.fixture
+def old_store_url(store_url: str, tmp_path: Path) -> str:
+    (tmp_path / "deep").mkdir(exist_ok=True)
+    engine = Store(store_url)._engine
+    with engine.begin() as connection:
+        for statement in OLD_TABLES.split(";"):
+            if statement.strip():
+                connection.exec_driver_sql(statement)
+    engine.dispose()
+    return store_url
+
+
+def test_a_store_of_the_first_release_is_read_as_it_is(old_store_url: str) -> None:
+    store = Store(old_store_url)
+    (alert,) = store.alerts(status=AlertStatus.OPEN)
+    assert (alert.alert_id, alert.severity, alert.group_id, alert.snoozed_until_ms) == ("alert-0", "warning", "", None)
+    assert list(store.alert_changes("alert-0")) == [alert]
+    assert [(r.value, r.maintenance) for r in store.results(column="vicprice")] == [(3.25, False)]
+    # reading has changed nothing
+    columns = {c["name"] for c in sqlalchemy.inspect(store._engine).get_columns("alert_events")}
+    assert "severity" not in columns
+    store.close()
+
+
+def test_a_store_of_the_first_release_is_written_on_and_what_it_holds_stays(old_store_url: str) -> None:
+    stores = [Store(old_store_url) for _ in range(2)]
+    for store in stores:
+        store.create()  # the second finds the columns there
+    told = an_alert(
+        sequence=3,
+        severity=AlertSeverity.CRITICAL,
+        group_id="g",
+        by="anna",
+        note='it\'s "mine"',
+        at_ms=2**53,
+        command_id="c",
+        acknowledged_by="anna",
+        snoozed_until_ms=END_MS,
+        status=AlertStatus.ACKNOWLEDGED,
+        change=AlertChange.SNOOZED,
+    )
+    stores[0].write([told, a_result(maintenance=True)])
+    assert list(stores[1].alerts(status=AlertStatus.ACKNOWLEDGED)) == [told]
+    assert [a.alert_id for a in stores[1].alerts()] == ["alert-0", told.alert_id]
+    assert {(r.id, r.maintenance) for r in stores[1].results()} == {("r", False), (a_result().id, True)}
+    for store in stores:
+        store.close()
+
+
+def test_the_first_release_goes_on_writing_into_tables_that_this_one_has_widened(old_store_url: str) -> None:
+    store = Store(old_store_url)
+    store.create()
+    of_first = [line for line in OLD_TABLES.split(";") if "INSERT INTO alert_events" in line]
+    columns = ", ".join(c.name for c in ALERT_EVENTS.columns if not c.nullable)
+    insert = (
+        of_first[0]
+        .replace("alert_events VALUES", f"alert_events ({columns}) VALUES")
+        .replace("'e', 'alert-0', 0", "'f', 'alert-0', 1")
+    )
+    with store._transaction() as connection:
+        connection.exec_driver_sql(insert)
+    assert [(a.sequence, a.severity, a.by) for a in store.alert_changes("alert-0")] == [
+        (0, "warning", ""),
+        (1, "warning", ""),
+    ]
+    store.close()
+
+
+def test_two_workers_that_widen_the_tables_at_once_do_so_once(old_store_url: str) -> None:
+    errors: list[Exception] = []
+    begin = threading.Barrier(4)
+
+    def start() -> None:
+        store = Store(old_store_url)
+        try:
+            begin.wait(10)
+            store.create()
+            list(store.alerts())
+        except Exception as err:
+            errors.append(err)
+        finally:
+            store.close()
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert errors == []

@@ -45,7 +45,7 @@ def test_the_documented_code_runs(
     (code,) = re.findall(r"```python\n(.*?)```", DOCS, flags=re.DOTALL)
     exec(compile(code, "docs/sinks.md", "exec"), {})
     assert capsys.readouterr().out.splitlines() == [
-        "electricity ['vicprice'] electricity version 1: drift in vicprice",
+        "electricity warning ['vicprice'] electricity version 1: drift in vicprice",
         f"{END_MS} 3.25 drift",
     ]
 
