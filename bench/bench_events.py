@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from stream_gov.decoding import CountingPlan
-from stream_gov.summaries import CategoricalLayout, NumericLayout, PaneLayout
+from stream_gov.summaries import CategoricalLayout, Derivation, NumericLayout, PaneLayout
 
 MODEL = "credit-default"
 NUMBERS = (
@@ -57,9 +57,22 @@ def layout(profile: str, *, seed: int = 0) -> PaneLayout:
     return PaneLayout(profile, columns)
 
 
-def plan(n_layouts: int = 1, *, model: str = MODEL, segments: tuple[tuple[str, ...], ...] = ()) -> CountingPlan:
+def with_derived(base: PaneLayout, *derivations: Derivation) -> PaneLayout:
+    """Layout with derived columns besides, of 40 cells each."""
+    edges, groups = np.linspace(0, 1, N_CELLS - 1), np.arange(N_CELLS) * 10 // N_CELLS
+    derived = {name: NumericLayout(edges, groups, 0.5, 0.25) for one in derivations for name in one.columns}
+    return PaneLayout(base.id, {**base.columns, **derived}, derivations=derivations)
+
+
+def plan(
+    n_layouts: int = 1,
+    *,
+    model: str = MODEL,
+    segments: tuple[tuple[str, ...], ...] = (),
+    derivations: tuple[Derivation, ...] = (),
+) -> CountingPlan:
     """Plan that counts on one profile, or on two."""
-    layouts = tuple(layout(f"bench@{n_layouts - i}", seed=i) for i in range(n_layouts))
+    layouts = tuple(with_derived(layout(f"bench@{n_layouts - i}", seed=i), *derivations) for i in range(n_layouts))
     known = frozenset(f"{name}={value}" for name, values in CATEGORIES.items() for value in values)
     return CountingPlan(model, layouts, PANE_MS, segments, known)
 

@@ -10,9 +10,9 @@ from typing import Any
 from stream_gov.cli.histogram import bars, of_numbers
 from stream_gov.cli.season_table import describe_season, season_lines
 from stream_gov.reference import ReferenceProfile
-from stream_gov.summaries import CategoricalLayout, ColumnSketch, NumericSummary
+from stream_gov.summaries import CategoricalLayout, ColumnSketch, Derivation, NumericSummary, TextDerivation
 
-__all__ = ["describe_columns", "describe_profile", "heading_lines", "table_rows"]
+__all__ = ["describe_columns", "describe_derivation", "describe_profile", "heading_lines", "table_rows"]
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _CATEGORIES_SHOWN = 4
@@ -37,9 +37,19 @@ def describe_profile(profile: ReferenceProfile) -> dict[str, Any]:
         "segments": sorted(profile.known_segments),
         "season": describe_season(profile),
         "columns": describe_columns(profile),
+        "derived": [describe_derivation(derivation) for derivation in profile.layout.derivations],
         "ignored": profile.ignored,
         "warnings": list(profile.warnings),
     }
+
+
+def describe_derivation(derivation: Derivation) -> dict[str, Any]:
+    """Say as plain data what columns are derived from, and how."""
+    if isinstance(derivation, TextDerivation):
+        how: dict[str, Any] = {"words": int(derivation.vocabulary.size)}
+    else:
+        how = {"dimension": derivation.dimension, "projections": derivation.k, "seed": derivation.seed}
+    return {"source": derivation.source, "kind": derivation.kind, **how, "columns": list(derivation.columns)}
 
 
 def describe_columns(profile: ReferenceProfile) -> list[dict[str, Any]]:
@@ -116,6 +126,15 @@ def heading_lines(profile: ReferenceProfile) -> Iterable[str]:
         shown = sorted(profile.known_segments)
         more = f" and {len(shown) - 8} more" if len(shown) > 8 else ""
         yield f"segments: {', '.join(shown[:8])}{more}"
+    yield from map(_derivation_line, profile.layout.derivations)
+
+
+def _derivation_line(derivation: Derivation) -> str:
+    names = derivation.columns
+    if isinstance(derivation, TextDerivation):
+        return f"{derivation.source}: text, {derivation.vocabulary.size:,} frequent words known; watched by {names[0]} to {names[-1]}"
+    what = f"vector of {derivation.dimension:,} numbers, projected to {derivation.k}"
+    return f"{derivation.source}: {what}; watched by {names[0]} and {names[1]} to {names[-1]}"
 
 
 def _categories(column: dict[str, Any]) -> tuple[str, str]:

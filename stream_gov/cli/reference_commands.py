@@ -128,10 +128,12 @@ def _build(table: TabularFile, monitor: Monitor, choice: RowChoice, name: str, r
 
     where = f", {choice.text}" if choice.text else ""
     console = Console(stderr=True)
-    with console.status(f"reading {table.path} twice: to find types and cells, then to count"):
+    builder = ProfileBuilder.for_monitor(monitor)
+    times, first = ("three times", "to learn words and lengths of vectors, then ") if builder.learns else ("twice", "")
+    with console.status(f"reading {table.path} {times}: {first}to find types and cells, then to count"):
         return build_profile(
             lambda: choice.batches(table),
-            ProfileBuilder.for_monitor(monitor),
+            builder,
             name=name,
             revision=revision,
             model=monitor.model,

@@ -46,6 +46,7 @@ STATISTIC_NAMES = (
     "cramer_von_mises",
     "anderson_darling",
     "energy_distance",
+    "frechet_distance",
     "missing_share",
     "type_error_share",
     "unseen_share",
@@ -73,6 +74,7 @@ P_VALUE_STATISTICS = frozenset(
         "cramer_von_mises",
         "anderson_darling",
         "energy_distance",
+        "frechet_distance",
         "missing_share",
         "type_error_share",
         "unseen_share",
@@ -90,6 +92,7 @@ CALIBRATED_STATISTICS = frozenset(
         "cramer_von_mises",
         "anderson_darling",
         "energy_distance",
+        "frechet_distance",
         "missing_share",
         "type_error_share",
         "unseen_share",
@@ -216,11 +219,19 @@ class ColumnSelection(_Strict):
 
     include: Annotated[tuple[str, ...], Field(min_length=1)] | None = None
     exclude: tuple[str, ...] = ()
-    types: dict[str, Literal["numeric", "categorical", "boolean"]] = Field(default_factory=dict)
+    types: dict[str, Literal["numeric", "categorical", "boolean", "text", "vector"]] = Field(default_factory=dict)
 
-    def wants(self, column: str) -> bool:
-        """Tell whether the column is watched."""
-        return (self.include is None or column in self.include) and column not in self.exclude
+    @property
+    def derived(self) -> dict[str, Literal["text", "vector"]]:
+        """Columns that are watched by columns derived from them: texts and vectors."""
+        return {name: kind for name, kind in self.types.items() if kind in ("text", "vector")}
+
+    def wants(self, column: str, source: str | None = None) -> bool:
+        """Tell whether the column is watched; a derived one is if it or its source is included, and neither excluded."""
+        if source is None:
+            return (self.include is None or column in self.include) and column not in self.exclude
+        names = {column, source}
+        return (self.include is None or not names.isdisjoint(self.include)) and names.isdisjoint(self.exclude)
 
 
 class Budget(_Strict):
@@ -281,6 +292,7 @@ def _default_checks() -> tuple[Check, ...]:
         Check(statistic="psi", tolerance=0.1),
         Check(statistic="mann_whitney", tolerance=0.1),
         Check(statistic="e_detector", tolerance=0.1),
+        Check(statistic="frechet_distance", tolerance=0.1),
         Check(statistic="missing_share", tolerance=0.02),
         Check(statistic="type_error_share", tolerance=0.001),
         Check(statistic="unseen_share", tolerance=0.02),
@@ -354,6 +366,10 @@ class Monitor(_Strict):
         if len(set(self.segments)) != len(self.segments) or any(not s or len(set(s)) != len(s) for s in self.segments):
             msg = "segments: a segment names at least one column, each once, and no segment stands twice"
             raise ValueError(msg)
+        for column, kind in self.columns.derived.items():
+            if any(column in segment for segment in self.segments):
+                msg = f"segments: {column!r} is declared {kind} (`columns.types`), and each of its values would be a segment; choose another column"
+                raise ValueError(msg)
         return self
 
     def _check_what_it_is_compared_with(self) -> None:
@@ -400,19 +416,23 @@ class Monitor(_Strict):
         """Tell whether a window overlaps a maintenance by any part; start inclusive, end exclusive."""
         return any(m.overlaps(start_ms, end_ms) for m in self.maintenance)
 
-    def checks_of(self, column: str) -> list[Check]:
-        """Return the checks that judge a column: for each statistic the one that names it, else the one that names none."""
-        chosen: dict[str, Check] = {}
+    def checks_of(self, column: str, source: str | None = None) -> list[Check]:
+        """Return the checks that judge a column: for each statistic the one that names it, else the one that names none.
+
+        Of a column that is derived from `source`, a check that names the source comes between the two.
+        """
+        chosen: dict[str, tuple[int, Check]] = {}
         for check in self.checks:
             if check.statistic in MODEL_STATISTICS:
                 continue
             if check.statistic in SEQUENTIAL_STATISTICS and self.trailing is not None:
                 continue  # one of the default checks, which has no meaning there
-            if check.columns is None:
-                chosen.setdefault(check.statistic, check)
-            elif column in check.columns:
-                chosen[check.statistic] = check
-        return list(chosen.values())
+            rank = (
+                0 if check.columns is None else 2 if column in check.columns else 1 if source in check.columns else -1
+            )
+            if rank >= 0 and (check.statistic not in chosen or rank > chosen[check.statistic][0]):
+                chosen[check.statistic] = (rank, check)
+        return [check for _, check in chosen.values()]
 
     def model_checks(self) -> list[Check]:
         """Return the checks of the model as a whole."""

@@ -46,7 +46,16 @@ class ColumnChunk:
         # Grown as rows come, kept while the chunk is: fresh memory of this size costs more than what is written to it.
         self._times = np.empty(0, np.int64)
         self._numbers = np.empty((sum(view.is_numeric for view in types.views), 0))
-        self._views = [(view, types.source_index[view.name], types.is_typed(view.name)) for view in types.views]
+        self._views = [
+            (view, types.source_index[view.name], types.is_typed(view.name))
+            for view in types.views
+            if view.derivation is None
+        ]
+        self._derived = [
+            (derived.derivation, list(derived.places), types.source_index[source], types.is_typed(source))
+            for derived in types.derived
+            for source in [derived.derivation.source]
+        ]
         self._segment_sources = [(name, types.source_index[name]) for name in self.segment_columns]
 
     def append(
@@ -98,6 +107,13 @@ class ColumnChunk:
                 next(categories).extend(
                     clean_categories(values, view.dtype, doubtful if has_one_type else everything, is_long=is_long)
                 )
+        for derivation, places, source, has_one_type in self._derived:
+            derived = derivation.derive(columns[source], doubtful if has_one_type else everything)
+            self._numbers[places, first_row : self.n] = derived.numbers
+            if derived.wrong:
+                rows = [first_row + i for i in derived.wrong]
+                for place in places:
+                    self.type_errors.setdefault(place, []).extend(rows)
         for name, source in self._segment_sources:
             values = columns[source]
             if is_long or not self.types.is_text(name):

@@ -67,7 +67,7 @@ class CountingPlan:
     @cached_property
     def known_columns(self) -> frozenset[str]:
         """Columns that are no news when an event brings them."""
-        of_layouts = (name for layout in self.layouts for name in layout.columns)
+        of_layouts = (name for layout in self.layouts for name in layout.event_columns)
         of_segments = (name for definition in self.segments for name in definition)
         return frozenset((*of_layouts, *of_segments, *self.columns.exclude))
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
-from typing import Any, Literal, Union
+from typing import Annotated, Any, Literal, Union
 
 import msgspec
 import numpy as np
@@ -14,13 +14,23 @@ from numpy.typing import NDArray
 
 from stream_gov.decoding.careful_reader import CarefulEvent
 from stream_gov.decoding.counting_plan import PREDICTION_COLUMN, SCORE_COLUMN, CountingPlan
-from stream_gov.summaries import CategoricalLayout, JsonType, NumericColumns, NumericLayout, PaneLayout
+from stream_gov.summaries import (
+    CategoricalLayout,
+    Derivation,
+    JsonType,
+    NumericColumns,
+    NumericLayout,
+    PaneLayout,
+    VectorDerivation,
+)
 
-__all__ = ["ColumnView", "EventTypes", "LayoutPlaces", "open_event_type"]
+__all__ = ["ColumnView", "DerivedPlaces", "EventTypes", "LayoutPlaces", "open_event_type"]
 
 _SCORE_PREFIX = f"{SCORE_COLUMN}."
 _JSON_TYPES: dict[JsonType, Any] = {"number": float, "string": str, "boolean": bool}
 _SCALAR = float | str | bool | None
+_ValueType = JsonType | int
+"""What a column of an event holds: a JSON type, or so many numbers in a list."""
 _FORBIDDEN_IN_NAMES = frozenset('"\\').union(map(chr, range(32)))
 
 
@@ -32,6 +42,16 @@ class ColumnView:
     dtype: JsonType
     is_numeric: bool
     """Kept as floats, not as a list."""
+    derivation: Derivation | None = None
+    """What it is derived by; None for a column that an event has itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedPlaces:
+    """Where the columns of one derivation are among the numeric views."""
+
+    derivation: Derivation
+    places: tuple[int, ...]
 
 
 class LayoutPlaces:
@@ -51,15 +71,19 @@ class LayoutPlaces:
         layouts = {name: c for name, c in layout.columns.items() if isinstance(c, NumericLayout)}
         self.numeric = NumericColumns(list(layouts.values()))
         self.numeric_names = tuple(layouts)
-        places = [numeric[ColumnView(name, c.dtype, is_numeric=True)] for name, c in layouts.items()]
-        self.numeric_places: NDArray[np.intp] | slice = np.array(places, np.intp)
-        if places == list(range(len(numeric))):
-            self.numeric_places = slice(None)  # all, in order: no copy
+        derived = layout.derived
+        places = [numeric[ColumnView(name, c.dtype, True, derived.get(name))] for name, c in layouts.items()]
+        self.numeric_places = _chosen(places, len(numeric))
         self.categories = tuple(
             (name, others[ColumnView(name, c.dtype, is_numeric=False)])
             for name, c in layout.columns.items()
             if name not in layouts
         )
+        place_of = dict(zip(layouts, places, strict=True))
+        self.covariance_places = {
+            group: _chosen([place_of[name] for name in columns], len(numeric))
+            for group, columns in layout.covariance_groups.items()
+        }
 
 
 class EventTypes:
@@ -78,17 +102,26 @@ class EventTypes:
     def __init__(self, plan: CountingPlan) -> None:
         self.plan = plan
         views: dict[ColumnView, None] = {}
-        types: dict[str, set[JsonType]] = {}
+        derived_views: dict[ColumnView, None] = {}
+        types: dict[str, set[_ValueType]] = {}
         for layout in plan.layouts:
             for name, column in layout.columns.items():
-                views[ColumnView(name, column.dtype, isinstance(column, NumericLayout))] = None
-                types.setdefault(name, set()).add(column.dtype)
+                derivation = layout.derived.get(name)
+                if derivation is None:
+                    views[ColumnView(name, column.dtype, isinstance(column, NumericLayout))] = None
+                    types.setdefault(name, set()).add(column.dtype)
+                else:
+                    derived_views[ColumnView(name, column.dtype, True, derivation)] = None
+            for derivation in layout.derivations:
+                types.setdefault(derivation.source, set()).add(_value_type(derivation))
         for definition in plan.segments:
             for name in definition:
                 types.setdefault(name, set())
         self._types = types
-        self.views = tuple(views)
-        """Columns as they are counted; two views of one column where the layouts disagree about its type."""
+        self.views = (*views, *derived_views)
+        """Columns as they are counted, the derived ones last; two views of one column where the layouts disagree about its type, or derive it
+        in different ways."""
+        self.derived = _derived_places(self.views)
         self.places = tuple(LayoutPlaces(layout, self.views) for layout in plan.layouts)
         self.reserved_names = tuple(name for name in types if _is_reserved(name))
         """Columns of the plan that the prediction and the scores fill."""
@@ -244,7 +277,10 @@ class EventTypes:
         known = self._known_categories(name) if literals else ()
         if known:
             return Union[Literal[known], None]  # noqa: UP007  # a type made at run time
-        return _JSON_TYPES[next(iter(types))] | None
+        (kind,) = types
+        if isinstance(kind, int):
+            return Annotated[list[float], msgspec.Meta(min_length=kind, max_length=kind)] | None
+        return _JSON_TYPES[kind] | None
 
     def _strict_scores(self) -> Any:
         if self._is_single_score:
@@ -259,6 +295,8 @@ class EventTypes:
 
     def _known_categories(self, name: str) -> tuple[str, ...]:
         """Categories of a text column; none where a layout takes the column for something else."""
+        if any(name == places.derivation.source for places in self.derived):
+            return ()
         columns = [layout.columns[name] for layout in self.plan.layouts if name in layout.columns]
         known: dict[str, None] = {}
         for column in columns:
@@ -283,6 +321,23 @@ def _envelope(model: str, version: Any, features: Any, prediction: Any, scores: 
         ("prediction", prediction, None),
         ("scores", scores, None),
     ]
+
+
+def _chosen(places: list[int], n: int) -> NDArray[np.intp] | slice:
+    """Choose rows of `n`; where it is all of them in order, without a copy."""
+    return slice(None) if places == list(range(n)) else np.array(places, np.intp)
+
+
+def _value_type(derivation: Derivation) -> _ValueType:
+    return derivation.dimension if isinstance(derivation, VectorDerivation) else "string"
+
+
+def _derived_places(views: Sequence[ColumnView]) -> tuple[DerivedPlaces, ...]:
+    places: dict[Derivation, list[int]] = {}
+    for place, view in enumerate(view for view in views if view.is_numeric):
+        if view.derivation is not None:
+            places.setdefault(view.derivation, []).append(place)
+    return tuple(DerivedPlaces(derivation, tuple(of_its)) for derivation, of_its in places.items())
 
 
 _astuple = msgspec.structs.astuple

@@ -105,8 +105,8 @@ class _ChunkCounter:
         if self._wrong is not None:
             wrong = (self._wrong if rows is None else self._wrong[:, rows]).sum(axis=1)
         for pane, places in zip(group, self.chunk.types.places, strict=True):
-            if pane.covariance is not None:
-                pane.covariance.update_rows(numbers[places.numeric_places].T)
+            for group_name, covariance in pane.covariances.items():
+                covariance.update_rows(numbers[places.covariance_places[group_name]].T)
         if is_ours:
             numbers.sort(axis=1)
         else:

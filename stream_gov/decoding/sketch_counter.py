@@ -43,13 +43,15 @@ def sketch_events(
 ) -> None:
     """Add events to the sketches of their panes. A column counts as missing only where the event has it, as null or NaN."""
     groups: dict[tuple[str, str, str, int], list[tuple[int, dict[str, Any]]]] = {}
+    wants, without_sketch = plan.columns.wants, plan.columns.derived
     for event, time_ms in zip(events, times.tolist(), strict=True):
         row = row_of(event.features, event.prediction, event.scores)
         segments = [""]
         for definition in plan.segments:
             values = tuple(segment_value(row.get(column)) for column in definition)
             segments.append(names.resolve(definition, values))
-        kept = {name: plain_value(value) for name, value in row.items() if plan.columns.wants(name)}
+        # Texts do not leave ingest, and of a vector a sketch says nothing: they are watched once there is a reference.
+        kept = {name: plain_value(value) for name, value in row.items() if wants(name) and name not in without_sketch}
         for segment in segments:
             key = (plan.model, category_name(event.version), segment, plan.pane_start_ms(time_ms))
             groups.setdefault(key, []).append((time_ms, kept))

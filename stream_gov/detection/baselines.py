@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from stream_gov.contracts import Monitor, Season, slot_names
 from stream_gov.detection.state_keys import PaneKey
 from stream_gov.reference import MixtureDependence, ReferenceProfile, mixture, season_mismatch
-from stream_gov.summaries import Dependence, PaneSummary, WindowDependence
+from stream_gov.summaries import Dependence, PaneSummary, VectorDependence, WindowDependence
 
 __all__ = ["MAX_SLOTLESS_SHARE", "Baseline", "Choice", "choose_baseline", "whole_baseline"]
 
@@ -26,6 +26,8 @@ class Baseline:
     """None: there are no rows of this segment."""
     dependence: Mapping[str, WindowDependence] = field(default_factory=dict)
     """By column, where it is known."""
+    vector_dependence: Mapping[str, VectorDependence] = field(default_factory=dict)
+    """By vector."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Choice:
 
 def whole_baseline(profile: ReferenceProfile, segment: str) -> Baseline:
     """All rows of a segment."""
-    return Baseline(profile.id, profile.segments.get(segment), profile.dependence)
+    return Baseline(profile.id, profile.segments.get(segment), profile.dependence, profile.vector_dependence)
 
 
 def choose_baseline(monitor: Monitor, profile: ReferenceProfile, segment: str, events: Mapping[PaneKey, int]) -> Choice:
@@ -95,7 +97,13 @@ def choose_baseline(monitor: Monitor, profile: ReferenceProfile, segment: str, e
             dependence[name] = MixtureDependence(known, [summary.columns[name] for summary in summaries], counts)
         elif column.n_valid:
             dependence[name] = Dependence.assume(column.cell_counts(), kind=column.kind)
-    return Choice(Baseline(named.id, mixed, dependence), kept, slots=by_slot)
+    # How vectors depend on each other beyond the season is not known.
+    vectors = {
+        name: VectorDependence.assume(covariance.covariance())
+        for name, covariance in mixed.covariances.items()
+        if name and covariance.n > 1
+    }
+    return Choice(Baseline(named.id, mixed, dependence, vectors), kept, slots=by_slot)
 
 
 def _slot_of(season: Season, key: PaneKey) -> int | None:

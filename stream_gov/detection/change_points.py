@@ -10,6 +10,7 @@ from typing import Any
 from stream_gov.contracts import Monitor, Result, Verdict, result_id
 from stream_gov.contracts.online_detector import DETECTOR_RULE, MODEL_SERIES, OnlineDetector
 from stream_gov.detection.change_detector import ChangeDetector, fingerprint_of
+from stream_gov.detection.check_choice import watches_column
 from stream_gov.detection.judge import Window
 from stream_gov.detection.pane_log import NamedSeries, PaneLog
 from stream_gov.detection.pane_series import (
@@ -161,7 +162,7 @@ class ChangePoints:
             if profile is not None:
                 reference = profile.segments.get(segment)
                 for column, layout in profile.layout.columns.items():
-                    if monitor.columns.wants(column):
+                    if watches_column(monitor, column, profile.layout.derived.get(column)):
                         watches += _watches_of(monitor, column, layout.kind, reference)
             # A pane has its share of the values that a window needs.
             least = max(1, -(-monitor.min_events * monitor.pane_ms // monitor.window.size))

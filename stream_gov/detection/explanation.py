@@ -8,8 +8,9 @@ from functools import cached_property
 
 import msgspec
 
-from stream_gov.contracts import Alert, AlertCause, CauseKind, Check, Monitor, SegmentFinding
+from stream_gov.contracts import Alert, AlertCause, CauseKind, Check, SegmentFinding
 from stream_gov.contracts.online_detector import DETECTOR_RULE
+from stream_gov.detection.check_choice import checks_of_column
 from stream_gov.detection.evidence import Evidence
 from stream_gov.detection.reason_memory import DriftRuns
 from stream_gov.diagnosis import (
@@ -92,6 +93,8 @@ class _Explainer:
             return _explained_signal(cause)
         if not cause.column:
             return _explained_model_cause(cause)
+        if cause.column in self._evidence.reference.covariances:
+            return _explained_vectors(cause)
         reference = self._evidence.reference.columns.get(cause.column)
         window = self._evidence.window.columns.get(cause.column)
         place = self._places.setdefault(cause.column, len(self._places))
@@ -124,7 +127,7 @@ class _Explainer:
     def _carrier(
         self, cause: AlertCause, reference: AnyColumnSummary, window: AnyColumnSummary
     ) -> tuple[SegmentFinding, str] | None:
-        check, statistic = _check_of(self._evidence.monitor, cause), STATISTICS.get(cause.statistic)
+        check, statistic = self._check_of(cause), STATISTICS.get(cause.statistic)
         if check is None or statistic is None or statistic.scope != "column":
             return None  # also of what no single window shows, such as the e-detector's shifts
         profile, monitor = self._evidence.profile, self._evidence.monitor
@@ -142,6 +145,11 @@ class _Explainer:
             level=cause.level,
             dependence=profile.dependence.get(cause.column) if monitor.calibration == "long_run" else None,
         )
+
+    def _check_of(self, cause: AlertCause) -> Check | None:
+        derivation = self._evidence.profile.layout.derived.get(cause.column)
+        checks = checks_of_column(self._evidence.monitor, cause.column, derivation)
+        return next((c for c in checks if c.statistic == cause.statistic), None)
 
     @cached_property
     def _segments(self) -> list[tuple[str, tuple[str, ...], PaneSummary, PaneSummary]]:
@@ -180,16 +188,21 @@ def _explained_signal(cause: AlertCause) -> AlertCause:
     return msgspec.structs.replace(cause, kind=CauseKind.SERIES_CHANGE.value, description=words)
 
 
+def _explained_vectors(cause: AlertCause) -> AlertCause:
+    words = f"vectors {number_words(cause.value)} of the reference's spreads away"
+    return (
+        cause
+        if cause.kind
+        else msgspec.structs.replace(cause, kind=CauseKind.POPULATION_DRIFT.value, description=words)
+    )
+
+
 def _explained_model_cause(cause: AlertCause) -> AlertCause:
     kind = {"new_columns": CauseKind.NEW_COLUMN, "missing_columns": CauseKind.LOST_COLUMN}.get(
         cause.statistic, CauseKind.MODEL_CHANGE
     )
     words = cause.detail or f"{cause.statistic} {number_words(cause.value)}"
     return msgspec.structs.replace(cause, kind=kind.value, description=words)
-
-
-def _check_of(monitor: Monitor, cause: AlertCause) -> Check | None:
-    return next((c for c in monitor.checks_of(cause.column) if c.statistic == cause.statistic), None)
 
 
 def _definition_of(name: str, definitions: Iterable[tuple[str, ...]]) -> tuple[str, ...]:

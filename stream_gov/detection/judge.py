@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from stream_gov.contracts import Check, Monitor, Result, Verdict, result_id
 from stream_gov.detection.baselines import Baseline, whole_baseline
+from stream_gov.detection.check_choice import checks_of_column, checks_of_vectors
 from stream_gov.detection.column_verdicts import DRIFTED_COLUMNS, describe_columns, judge_columns
 from stream_gov.detection.levels import Levels, levels_of
 from stream_gov.detection.sequential import E_DETECTOR, SequentialState, sequential_decision
 from stream_gov.reference import ReferenceProfile
 from stream_gov.statistics import STATISTICS, Decision, decide, missing_column_names
-from stream_gov.summaries import PaneSummary
+from stream_gov.summaries import CovarianceSummary, PaneSummary
 
 __all__ = ["EVENTS_STATISTIC", "JudgedWindow", "Window", "judge_window", "levels_for"]
 
@@ -50,7 +51,8 @@ class JudgedWindow:
 def levels_for(monitor: Monitor, profile: ReferenceProfile) -> Levels:
     """Levels of a monitor's checks on a profile."""
     n_segments = len(profile.known_segments) if monitor.segments else 0
-    return levels_of(monitor, {name: c.kind for name, c in profile.layout.columns.items()}, n_segments)
+    kinds = {name: column.kind for name, column in profile.layout.columns.items()}
+    return levels_of(monitor, kinds, n_segments, derivations=profile.layout.derivations)
 
 
 def judge_window(
@@ -106,11 +108,10 @@ def judge_window(
         return JudgedWindow(results, {})
     if reference is None:
         reference = PaneSummary(profile.layout)
+    heeds_dependence = monitor.calibration == "long_run"
     levels = levels_for(monitor, profile) if levels is None else levels
     for column, mine in summary.columns.items():
-        if not monitor.columns.wants(column):
-            continue
-        for check in monitor.checks_of(column):
+        for check in checks_of_column(monitor, column, profile.layout.derived.get(column)):
             level = levels.of(check, window.segment)
             if check.statistic == E_DETECTOR:
                 # it judges what has lasted through many slots of a season, against all of them
@@ -129,9 +130,20 @@ def judge_window(
                     check,
                     monitor.min_events,
                     level=level,
-                    dependence=baseline.dependence.get(column) if monitor.calibration == "long_run" else None,
+                    dependence=baseline.dependence.get(column) if heeds_dependence else None,
                 )
                 results.append(_result(monitor, window, reference_id, column, check, decision))
+    for vector, check in checks_of_vectors(monitor, profile.layout.derivations):
+        decision = decide(
+            STATISTICS[check.statistic],
+            _vectors_of(reference, vector),
+            _vectors_of(summary, vector),
+            check,
+            monitor.min_events,
+            level=levels.of(check, window.segment),
+            dependence=baseline.vector_dependence.get(vector) if heeds_dependence else None,
+        )
+        results.append(_result(monitor, window, reference_id, vector, check, decision))
     details: dict[str, str] = {}
     for check in monitor.model_checks():
         if check.statistic == DRIFTED_COLUMNS:
@@ -152,6 +164,12 @@ def judge_window(
         if decision.verdict is Verdict.DRIFT:
             details[check.statistic] = _model_detail(check.statistic, reference, summary)
     return JudgedWindow(results, details, reference)
+
+
+def _vectors_of(pane: PaneSummary, vector: str) -> CovarianceSummary:
+    """Moments of a vector; empty where a part of the pane was counted before it was kept."""
+    found = pane.covariances.get(vector)
+    return PaneSummary(pane.layout).covariances[vector] if found is None else found
 
 
 def _model_detail(statistic: str, reference: PaneSummary, summary: PaneSummary) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from stream_gov.contracts import Check, Monitor
 from stream_gov.contracts.monitor import SEQUENTIAL_STATISTICS
+from stream_gov.detection.check_choice import checks_of_column, checks_of_vectors
 from stream_gov.statistics import STATISTICS
+from stream_gov.summaries import Derivation
 
 __all__ = ["LARGEST_LEVEL", "SHARE_OF_SEGMENTS", "Levels", "levels_of"]
 
@@ -48,7 +50,9 @@ class Levels:
         return min(level * self.persistence, LARGEST_LEVEL)
 
 
-def levels_of(monitor: Monitor, columns: Mapping[str, str], n_segments: int) -> Levels:
+def levels_of(
+    monitor: Monitor, columns: Mapping[str, str], n_segments: int, *, derivations: Sequence[Derivation] = ()
+) -> Levels:
     """Divide the budget of a monitor among its tests.
 
     Parameters
@@ -59,6 +63,8 @@ def levels_of(monitor: Monitor, columns: Mapping[str, str], n_segments: int) -> 
         Kind of each column of the reference (`numeric`, `categorical` or `boolean`).
     n_segments
         Segments of the reference, those of rare values together counted as one each.
+    derivations
+        Which of the columns are derived from texts and vectors, not all of which each check judges.
 
     Returns
     -------
@@ -74,13 +80,14 @@ def levels_of(monitor: Monitor, columns: Mapping[str, str], n_segments: int) -> 
     (30.0, 2, 0.016667)
     """
     n_windows = monitor.budget.per / monitor.window.every_ms
+    derived = {name: derivation for derivation in derivations for name in derivation.columns}
     n_tests = sum(
         check.draws_on_budget
         and (check.statistic in SEQUENTIAL_STATISTICS or STATISTICS[check.statistic].applies_to(kind))
         for column, kind in columns.items()
-        if monitor.columns.wants(column)
-        for check in monitor.checks_of(column)
+        for check in checks_of_column(monitor, column, derived.get(column))
     )
+    n_tests += sum(check.draws_on_budget for _, check in checks_of_vectors(monitor, derivations))
     n_tests += sum(check.draws_on_budget for check in monitor.model_checks())
     of_segments = SHARE_OF_SEGMENTS if n_segments else 0.0
     each = monitor.budget.false_alarms / (n_windows * max(n_tests, 1))

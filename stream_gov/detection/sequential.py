@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from stream_gov.contracts import NO_WATERMARK, Check, Monitor, Verdict
+from stream_gov.detection.check_choice import checks_of_column
 from stream_gov.detection.levels import Levels
 from stream_gov.reference import ReferenceProfile, long_run_by_slot
 from stream_gov.statistics import Decision, EDetectorPlan, Evidence, e_detector_plan, psi
@@ -140,11 +141,11 @@ class EDetectorPlans:
 
 
 def _checks(monitor: Monitor, profile: ReferenceProfile) -> Iterator[tuple[str, Check]]:
+    derived = profile.layout.derived
     for column in profile.layout.columns:
-        if monitor.columns.wants(column):
-            for check in monitor.checks_of(column):
-                if check.statistic == E_DETECTOR:
-                    yield column, check
+        for check in checks_of_column(monitor, column, derived.get(column)):
+            if check.statistic == E_DETECTOR:
+                yield column, check
 
 
 def advance_evidence(

@@ -154,7 +154,7 @@ def choose_trailing(
     Steps and panes of the stretch, merged; with a reason instead where the series was not watched all that time.
     """
     start, end = trailing.stretch(window_start_ms, monitor.window.every_ms)
-    named = Baseline(f"{profile.id}~{trailing}", None, profile.dependence)
+    named = Baseline(f"{profile.id}~{trailing}", None, profile.dependence, profile.vector_dependence)
     if not any(pane.n_events for pane in panes.values()):
         return Choice(named, list(panes))
     if not series.trail.covers(profile.id, start, end):
@@ -178,7 +178,7 @@ def choose_trailing(
         pane.pack_away()
     if not merged.n_events:
         return Choice(named, list(panes), f"no events from {_time(start)} to {_time(end)}, with which it is compared")
-    return Choice(Baseline(named.id, merged, profile.dependence), list(panes))
+    return Choice(Baseline(named.id, merged, profile.dependence, profile.vector_dependence), list(panes))
 
 
 def _time(time_ms: int) -> str:

@@ -30,7 +30,7 @@ class CsvSource:
     path
         `.csv`, or `.csv.gz`.
     types
-        Types known beforehand, from a reference or a monitor: `number` or `numeric`, `string`, `boolean`, `categorical`.
+        Types known beforehand, from a reference or a monitor: `number` or `numeric`, `string`, `boolean`, `categorical`, `text`, `vector`.
 
     Notes
     -----
@@ -106,7 +106,9 @@ class CsvSource:
         """
         scan = self.scans[column]
         found, known = scan.type(), self.types.get(column)
-        if known == "string" or (known == "categorical" and found in ("mixed", "missing")):
+        if known == "vector":
+            return "vector"
+        if known in ("string", "text") or (known == "categorical" and found in ("mixed", "missing")):
             return "string"
         if known in ("number", "numeric"):
             return found if found in ("integer", "number") else "mixed"
@@ -138,7 +140,7 @@ class CsvSource:
             elif kind in _ARROW_TYPES:
                 arrow[name], forms[name] = _ARROW_TYPES[kind], "json"
             else:
-                forms[name] = "text" if kind == "string" else "words"
+                forms[name] = "text" if kind == "string" else "vector" if kind == "vector" else "words"
         for first_row, batch in self._read(arrow, columns):
             yield TableBatch(first_row, batch, forms)
 

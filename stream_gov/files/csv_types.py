@@ -7,12 +7,13 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-__all__ = ["FALSE_WORDS", "NULL_WORDS", "TRUE_WORDS", "CsvColumnScan", "CsvType", "parse_word"]
+__all__ = ["FALSE_WORDS", "NULL_WORDS", "TRUE_WORDS", "CsvColumnScan", "CsvType", "parse_vector", "parse_word"]
 
-CsvType = Literal["integer", "number", "boolean", "string", "mixed", "missing"]
+CsvType = Literal["integer", "number", "boolean", "string", "mixed", "missing", "vector"]
 
 NULL_WORDS = ("", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "-nan", "NULL", "null", "None", "<NA>")
 """Missing in a column of numbers or booleans. In a column of text only the empty field is: `NA` may be a category."""
@@ -58,6 +59,25 @@ def parse_word(text: str) -> Any:
     if kind == "integer":
         return int(word)
     return float(word) if kind == "number" else text
+
+
+_decode_vector = msgspec.json.Decoder(list[float]).decode
+
+
+def parse_vector(text: str) -> list[float] | str | None:
+    """Give the JSON value of a field in a column of vectors: a list of numbers, None, or the text itself where it is no such list.
+
+    Examples
+    --------
+    >>> [parse_vector(t) for t in ("[0.5, 1]", "", "[0.5 1]")]
+    [[0.5, 1.0], None, '[0.5 1]']
+    """
+    if text.strip() in NULL_WORDS:
+        return None
+    try:
+        return _decode_vector(text)
+    except msgspec.DecodeError:
+        return text
 
 
 @dataclass

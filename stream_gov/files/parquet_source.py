@@ -15,6 +15,7 @@ from stream_gov.files.table_source import ColumnForm, TableBatch
 __all__ = ["ParquetSource"]
 
 _BATCH_ROWS = 8_192
+_LISTED_ROWS = 512  # the numbers of a list become objects of 24 bytes each
 # With `pre_buffer`, its default, Arrow keeps what it has read of the file; without a buffer it reads a row group's whole column at once.
 _BUFFER_BYTES = 1 << 20
 
@@ -26,14 +27,17 @@ class ParquetSource:
     ----------
     path
         The file.
+    types
+        Types known beforehand, from a reference or a monitor; of use for lists only, which must be declared as `vector`.
 
     Notes
     -----
     Memory: a buffer of 1 MiB and some pages for each column asked for.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, types: Mapping[str, str] | None = None) -> None:
         self.path = path
+        self.types = dict(types or {})
         try:
             with pq.ParquetFile(path) as file:
                 self.schema: pa.Schema = file.schema_arrow
@@ -76,7 +80,15 @@ class ParquetSource:
         )
         if any(test(kind) for test in plain):
             return "json"
-        msg = f"{self.path}: column {column!r} holds {kind}; a feature is a number, text or a boolean; leave the column out (--ignore {column})"
+        if _is_list(kind) and (pa.types.is_integer(kind.value_type) or pa.types.is_floating(kind.value_type)):
+            if self.types.get(column) == "vector":
+                return "lists"
+            msg = (
+                f"{self.path}: column {column!r} holds {kind}; if these are vectors, such as embeddings, declare it in the monitor "
+                f"(`columns.types: {{{column}: vector}}`), or leave the column out (--ignore {column})"
+            )
+            raise DataError(msg)
+        msg = f"{self.path}: column {column!r} holds {kind}; a feature is a number, text, a boolean or a list of numbers; leave the column out (--ignore {column})"
         raise DataError(msg)
 
     def batches(self, columns: list[str]) -> Iterator[TableBatch]:
@@ -85,12 +97,18 @@ class ParquetSource:
         row = 0
         try:
             with pq.ParquetFile(self.path, pre_buffer=False, buffer_size=_BUFFER_BYTES) as file:
-                for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
+                rows = _LISTED_ROWS if "lists" in forms.values() else _BATCH_ROWS
+                for batch in file.iter_batches(rows, columns=columns):
                     yield TableBatch(row, _decoded(batch), forms)
                     row += batch.num_rows
         except (pa.ArrowException, OSError) as err:
             msg = f"{self.path}: the file cannot be read after row {row}: {_first_line(err)}; it may be damaged, copy it again"
             raise DataError(msg) from err
+
+
+def _is_list(kind: pa.DataType) -> bool:
+    tests = pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list
+    return any(test(kind) for test in tests)
 
 
 def _decoded(batch: pa.RecordBatch) -> pa.RecordBatch:

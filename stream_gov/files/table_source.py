@@ -10,14 +10,14 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from stream_gov.files.csv_types import parse_word
+from stream_gov.files.csv_types import parse_vector, parse_word
 from stream_gov.reference import ColumnValues
 
 __all__ = ["ColumnForm", "TableBatch", "TableSource", "column_values", "json_values"]
 
-ColumnForm = Literal["json", "text", "words", "moment"]
-"""How values become JSON: as they are; text of a CSV file, where empty means missing; fields of a CSV file, each of its own type; dates
-and times, as ISO 8601 text."""
+ColumnForm = Literal["json", "text", "words", "vector", "lists", "moment"]
+"""How values become JSON: as they are; text of a CSV file, where empty means missing; fields of a CSV file, each of its own type; fields of
+a CSV file that hold lists of numbers in JSON; lists of numbers; dates and times, as ISO 8601 text."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,10 @@ def json_values(values: pa.Array, form: ColumnForm) -> list[Any]:
         return [text or None for text in values.to_pylist()]
     if form == "words":
         return [_finite(parse_word(text)) for text in values.to_pylist()]
+    if form == "vector":
+        return [parse_vector(text) for text in values.to_pylist()]
+    if form == "lists":
+        return _lists(values)
     if form == "moment":
         return pc.cast(values, pa.string()).to_pylist()  # type: ignore[no-any-return]
     if pa.types.is_decimal(values.type):
@@ -64,6 +68,21 @@ def json_values(values: pa.Array, form: ColumnForm) -> list[Any]:
             return values.to_pylist()  # type: ignore[no-any-return]
         return [_finite(value) for value in values.to_pylist()]
     return values.to_pylist()  # type: ignore[no-any-return]
+
+
+def _lists(values: pa.Array) -> list[Any]:
+    """Lists of numbers, as Python has them; a null, NaN or infinity in a list is None, which is no number."""
+    numbers = pc.cast(values.flatten(), pa.float64(), safe=False)
+    flat = numbers.to_numpy(zero_copy_only=False)
+    listed = flat.tolist()
+    for i in np.flatnonzero(~np.isfinite(flat)).tolist():
+        listed[i] = None
+    ends = np.cumsum(pc.fill_null(pc.list_value_length(values), 0).to_numpy(zero_copy_only=False)).tolist()
+    starts = [0, *ends[:-1]]
+    return [
+        listed[start:end] if is_there else None
+        for start, end, is_there in zip(starts, ends, values.is_valid().to_pylist(), strict=True)
+    ]
 
 
 def _finite(value: Any) -> Any:

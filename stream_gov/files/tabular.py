@@ -33,8 +33,13 @@ def column_types(monitor: Monitor | None = None, profile: ReferenceProfile | Non
     counted as a type error as it would be in live events; a code such as `0042` stays text where the reference has text.
     """
     declared: dict[str, str] = dict(monitor.columns.types) if monitor is not None else {}
-    known = {name: layout.dtype for name, layout in profile.layout.columns.items()} if profile is not None else {}
-    return {**declared, **known}
+    if profile is None:
+        return declared
+    layout = profile.layout
+    known: dict[str, str] = {
+        name: column.dtype for name, column in layout.columns.items() if name not in layout.derived
+    }
+    return {**declared, **known, **{derivation.source: derivation.kind for derivation in layout.derivations}}
 
 
 class TabularFile:
@@ -47,7 +52,7 @@ class TabularFile:
     mapping
         Roles of its columns.
     types
-        Types by column that are known beforehand (see :func:`column_types`); of use for CSV only.
+        Types by column that are known beforehand (see :func:`column_types`); of use for CSV, and for lists in Parquet.
 
     Raises
     ------
@@ -226,7 +231,7 @@ def _open(path: Path, types: Mapping[str, str]) -> TableSource:
     if name.endswith((".csv", ".csv.gz")):
         return CsvSource(path, types=types)
     if name.endswith((".parquet", ".pq")):
-        return ParquetSource(path)
+        return ParquetSource(path, types=types)
     msg = f"{path}: files that end in {path.suffix!r} are not read; give {_FORMATS}"
     raise DataError(msg)
 

@@ -1,4 +1,4 @@
-"""Build a reference profile from rows, in two passes and bounded memory."""
+"""Build a reference profile from rows, in two passes (three where there are texts or vectors) and bounded memory."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from stream_gov.reference.block_counts import BlockCounts
 from stream_gov.reference.column_scan import ColumnScan
 from stream_gov.reference.counting import count_rows
 from stream_gov.reference.data_hash import DataHash
-from stream_gov.reference.layouts import choose_layout
-from stream_gov.reference.long_run import dependence_of
+from stream_gov.reference.derived_rows import DerivationScan, derive_rows
+from stream_gov.reference.layouts import choose_layout, derivation_warnings, derived_layout
+from stream_gov.reference.long_run import dependence_of, vector_dependence_of
 from stream_gov.reference.profile import ReferenceProfile, profile_id
 from stream_gov.reference.row_sample import RowSample
 from stream_gov.reference.rows import Rechunker, RowBatch, as_numbers
 from stream_gov.reference.season_counts import SeasonCounts
 from stream_gov.reference.seasonal_long_run import seasonal_dependence_of
 from stream_gov.reference.segments import Segmenter, SegmentScan
-from stream_gov.summaries import ASSUMED_INFLATION, HeavyHitters, PaneLayout, PaneSummary
+from stream_gov.summaries import ASSUMED_INFLATION, ColumnLayout, Derivation, HeavyHitters, PaneLayout, PaneSummary
 
 __all__ = ["ProfileBuilder", "build_profile"]
 
@@ -34,6 +35,8 @@ _VERSIONS_CAPACITY = 100
 
 class ProfileBuilder:
     """Two passes over the same rows: :meth:`sketch` finds types and cells, :meth:`count` counts exactly in them.
+
+    Where `columns` declares texts or vectors another pass comes first: :meth:`learn` finds what is needed to derive columns from them.
 
     Parameters
     ----------
@@ -87,6 +90,9 @@ class ProfileBuilder:
         self._chunks = Rechunker(_CHUNK)
         self._hash = DataHash()
         self._sample = RowSample()
+        derived = {name: kind for name, kind in self._selection.derived.items() if self._selection.wants(name)}
+        self._learnt = DerivationScan(derived)
+        self._derivations: tuple[Derivation, ...] | None = None if derived else ()
         self._scans: dict[str, ColumnScan] = {}
         self._left_out: dict[str, None] = {}
         self._segment_scan = SegmentScan(self._segments)
@@ -112,19 +118,52 @@ class ProfileBuilder:
             season=monitor.seasonal,
         )
 
+    @property
+    def learns(self) -> bool:
+        """Whether a pass of :meth:`learn` is needed."""
+        return bool(self._learnt.declared)
+
+    def learn(self, batch: RowBatch) -> None:
+        """Pass before the first: add rows."""
+        if self.learns and self._derivations is not None:
+            msg = "the pass of `learn` is over: call it for all rows before `sketch`"
+            raise RuntimeError(msg)
+        self._learnt.update(batch)
+
     def sketch(self, batch: RowBatch) -> None:
-        """First pass: add rows."""
+        """First pass: add rows.
+
+        Raises
+        ------
+        DataError
+            A column has no value of the type it is declared to have, or bears the name of a derived column.
+        """
         if self._layout is not None:
             msg = "the first pass is over: call `sketch` for all rows, then `count` for all rows"
             raise RuntimeError(msg)
-        for chunk in self._chunks.feed(batch):
+        if not batch.n_rows:
+            return
+        self._hash.update(batch)
+        for chunk in self._chunks.feed(self._derived(batch)):
             self._sketch_chunk(chunk)
 
+    def _derived(self, batch: RowBatch) -> RowBatch:
+        """Rows with the derived columns; the first call ends the pass of `learn`."""
+        if self._derivations is None:
+            if not self._learnt.n_rows:
+                msg = f"the columns {', '.join(self._learnt.declared)} are texts or vectors: call `learn` for all rows before `sketch`"
+                raise RuntimeError(msg)
+            self._derivations = self._learnt.derivations()
+        return derive_rows(batch, self._derivations)
+
+    def _derived_names(self) -> set[str]:
+        return {name for derivation in self._derivations or () for name in derivation.columns}
+
     def _sketch_chunk(self, chunk: RowBatch) -> None:
-        self._hash.update(chunk)
         numbers = {}
+        derived = self._derived_names()
         for name, values in chunk.columns.items():
-            if not self._selection.wants(name):
+            if not (name in derived or self._selection.wants(name)):
                 self._left_out[name] = None
                 continue
             scan = self._scans.get(name)
@@ -162,21 +201,28 @@ class ProfileBuilder:
             msg = "a reference needs rows, and there are none; check the file and the range of rows"
             raise DataError(msg)
         self._check_names()
-        columns = {}
+        columns: dict[str, ColumnLayout] = {}
+        derivations = self._derivations or ()
+        derived = self._derived_names()
         for name, scan in self._scans.items():
+            if name in derived:
+                columns[name] = derived_layout(scan, self._sample.numbers(name))
+                continue
             choice = choose_layout(name, scan, self._sample.numbers(name), declared=self._selection.types.get(name))
             self._warnings.extend(choice.warnings)
             if choice.layout is None:
                 self._ignored[name] = choice.ignored
             else:
                 columns[name] = choice.layout
+        for derivation in derivations:
+            self._warnings.extend(derivation_warnings(derivation, self._scans))
         if not columns:
             msg = "a reference needs at least one column to watch, and there is none: " + "; ".join(
                 f"{name}: {reason}" for name, reason in self._ignored.items()
             )
             raise DataError(msg)
         self._ignored.update(dict.fromkeys(self._left_out, "left out by the monitor's `columns`"))
-        self._layout = PaneLayout("", columns, covariance=self._covariance)
+        self._layout = PaneLayout("", columns, covariance=self._covariance, derivations=derivations)
         self._segmenter = Segmenter(self._segments, self._segment_scan.most_frequent(self._max_segments))
         self._panes = {"": PaneSummary(self._layout)}
         if self._season is not None:
@@ -187,7 +233,8 @@ class ProfileBuilder:
         return self._layout
 
     def _check_names(self) -> None:
-        known = {**self._scans, **self._left_out}
+        sources = [derivation.source for derivation in self._derivations or ()]
+        known = {**self._scans, **self._left_out, **dict.fromkeys(sources)}
         wanted = {
             "columns.include": self._selection.include or (),
             "columns.types": tuple(self._selection.types),
@@ -204,6 +251,7 @@ class ProfileBuilder:
         layout = self.layouts()
         if not batch.n_rows:
             return
+        batch = self._derived(batch)
         count_rows(self._panes[""], batch)
         self._blocks.update(batch)
         if self._seasonal is not None:
@@ -282,12 +330,16 @@ class ProfileBuilder:
             created_ms=created_ms,
             first_ms=self._first_ms,
             last_ms=self._last_ms,
-            column_types={column: cells.kind for column, cells in layout.columns.items()},
+            column_types={
+                **{column: cells.kind for column, cells in layout.columns.items()},
+                **{derivation.source: derivation.kind for derivation in layout.derivations},
+            },
             ignored=dict(self._ignored),
             long_run=long_run,
             season=self._season,
             slots=slots,
             seasonal_long_run=seasonal_long_run,
+            vector_long_run=vector_dependence_of(self._blocks, everything),
             warnings=tuple(warnings),
             stream_gov_version=stream_gov.__version__,
         )
@@ -340,7 +392,10 @@ def build_profile(
     created_ms: int,
     version: str | None = None,
 ) -> ReferenceProfile:
-    """Make both passes; `batches` gives the same rows each time it is called. See :meth:`ProfileBuilder.finish`."""
+    """Make all passes; `batches` gives the same rows each time it is called. See :meth:`ProfileBuilder.finish`."""
+    if builder.learns:
+        for batch in batches():
+            builder.learn(batch)
     for batch in batches():
         builder.sketch(batch)
     builder.layouts()

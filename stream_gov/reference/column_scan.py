@@ -31,12 +31,14 @@ class ColumnScan:
     depends on the values and on where the chunks end, on nothing else.
     """
 
-    __slots__ = ("_last", "categories", "increasing", "numbers_are_categories", "sketch")
+    __slots__ = ("_last", "categories", "increasing", "n_lists", "numbers_are_categories", "sketch")
 
     def __init__(self, *, numbers_are_categories: bool = False) -> None:
         self.sketch = ColumnSketch()
         self.categories = HeavyHitters(_CATEGORIES_CAPACITY)
         self.numbers_are_categories = numbers_are_categories
+        self.n_lists = 0
+        """Values that are lists: vectors that nobody declared, perhaps."""
         self.increasing = True
         """Whether each value so far was a number larger than the one before."""
         self._last = -np.inf
@@ -52,6 +54,8 @@ class ColumnScan:
         sketch = self.sketch
         sketch.n_missing += n_missing
         sketch.n_other += n_other
+        if n_other and not isinstance(values, np.ndarray):
+            self.n_lists += sum(type(value) is list for value in values)
         if numbers.size:
             # Values near the largest float overflow the sketch's moments; the layout then takes the median.
             with np.errstate(over="ignore", invalid="ignore"):

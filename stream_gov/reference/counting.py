@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,7 +12,6 @@ from stream_gov.summaries import (
     AnyColumnSummary,
     BooleanSummary,
     CategoricalSummary,
-    NumericLayout,
     NumericSummary,
     PaneSummary,
 )
@@ -25,8 +26,9 @@ def count_rows(pane: PaneSummary, batch: RowBatch) -> None:
         if values is None:
             values = [None] * batch.n_rows
         _count_column(summary, values)
-    if pane.covariance is not None and pane.covariance.columns:
-        pane.covariance.update_rows(_numeric_rows(pane, batch))
+    for covariance in pane.covariances.values():
+        if covariance.columns:
+            covariance.update_rows(_numeric_rows(covariance.columns, batch))
     if batch.times_ms is not None and batch.n_rows:
         pane.update_times(int(batch.times_ms.min()), int(batch.times_ms.max()), batch.n_rows)
     else:
@@ -48,12 +50,11 @@ def _count_column(summary: AnyColumnSummary, values: ColumnValues) -> None:
             summary.update_values(booleans, n_missing=n_missing, n_type_errors=n_type_errors)
 
 
-def _numeric_rows(pane: PaneSummary, batch: RowBatch) -> NDArray[np.float64]:
-    """Values of the numeric columns, shape `(n_rows, d)`; NaN where a row has no finite number."""
+def _numeric_rows(names: Iterable[str], batch: RowBatch) -> NDArray[np.float64]:
+    """Values of `d` numeric columns, shape `(n_rows, d)`; NaN where a row has no finite number."""
     columns = []
-    for name, layout in pane.layout.columns.items():
-        if isinstance(layout, NumericLayout):
-            values = batch.columns.get(name, [None] * batch.n_rows)
-            numbers = values if isinstance(values, np.ndarray) else as_numbers(values)
-            columns.append(np.where(np.isfinite(numbers), numbers, np.nan))
+    for name in names:
+        values = batch.columns.get(name, [None] * batch.n_rows)
+        numbers = values if isinstance(values, np.ndarray) else as_numbers(values)
+        columns.append(np.where(np.isfinite(numbers), numbers, np.nan))
     return np.column_stack(columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from stream_gov.contracts import DataError
 from stream_gov.reference.column_scan import ColumnScan
+from stream_gov.reference.derived_rows import LEAST_ROWS_OF_A_WORD
 from stream_gov.reference.numeric_cells import (
     ValueCounts,
     atom_layout,
@@ -17,9 +19,18 @@ from stream_gov.reference.numeric_cells import (
     location_and_scale,
     quantile_layout,
 )
-from stream_gov.summaries import BooleanLayout, CategoricalLayout, ColumnLayout, ColumnSketch, JsonType, NumericLayout
+from stream_gov.summaries import (
+    BooleanLayout,
+    CategoricalLayout,
+    ColumnLayout,
+    ColumnSketch,
+    Derivation,
+    JsonType,
+    NumericLayout,
+    TextDerivation,
+)
 
-__all__ = ["MAX_CATEGORIES", "LayoutChoice", "choose_layout"]
+__all__ = ["MAX_CATEGORIES", "LayoutChoice", "choose_layout", "derivation_warnings", "derived_layout"]
 
 MAX_CATEGORIES = 1_000
 """Known categories of a column; values of rarer ones count as unseen, in the reference as in live data."""
@@ -28,6 +39,7 @@ _MAX_FEW_VALUES = 256
 _MIN_CLOCK_ROWS = 50
 _MIN_UNIQUE_ROWS = 100
 _LEAST_COVERAGE = 0.5
+_MOST_OUT_OF_VOCABULARY = 0.5
 
 
 @dataclass(frozen=True)
@@ -69,8 +81,11 @@ def choose_layout(
     """
     sketch = scan.sketch
     n_valid = sketch.n_numbers + sketch.n_strings + sketch.n_booleans
+    lists = ""
+    if scan.n_lists:
+        lists = f"; it holds lists in {scan.n_lists} rows: declare it, if they are vectors (`columns.types: {{{column}: vector}}`)"
     if not n_valid:
-        warning = f"column {column!r} has no value in any of {sketch.n} rows; only its missing share is watched"
+        warning = f"column {column!r} has no value in any of {sketch.n} rows; only its missing share is watched{lists}"
         no_values: dict[str, ColumnLayout] = {"categorical": CategoricalLayout(()), "boolean": BooleanLayout()}
         return LayoutChoice(no_values.get(declared or "", empty_layout()), warnings=(warning,))
     dtype = _json_type(column, sketch, declared)
@@ -79,7 +94,7 @@ def choose_layout(
     if n_right + sketch.n_missing < sketch.n:
         warnings.append(
             f"column {column!r} has mixed types: {_types(sketch)}; it counts as {dtype}, all else are type errors; mend the data, or "
-            "exclude the column"
+            f"exclude the column{lists}"
         )
     match dtype:
         case "boolean":
@@ -101,6 +116,42 @@ def choose_layout(
         case _:
             choice = _categorical(column, scan, n_right, dtype, forced=declared == "categorical")
             return LayoutChoice(choice.layout, choice.ignored, (*warnings, *choice.warnings))
+
+
+def derived_layout(scan: ColumnScan, sample: NDArray[np.float64]) -> NumericLayout:
+    """Choose the cells of a column that is derived from a text or a vector; the parameters are those of `choose_layout`.
+
+    A derived column may well be constant, or without values: that is no fault of the data, and nothing to warn of.
+    """
+    return _numeric_layout(scan, sample) if scan.sketch.n_numbers else empty_layout()
+
+
+def derivation_warnings(derivation: Derivation, scans: Mapping[str, ColumnScan]) -> list[str]:
+    """Say what is doubtful about a column of texts or vectors, given the scans of the columns derived from it.
+
+    Raises
+    ------
+    DataError
+        No value is what the column is declared to hold.
+    """
+    source, whole = derivation.source, scans[derivation.columns[0]].sketch
+    is_text = isinstance(derivation, TextDerivation)
+    what = "a text" if isinstance(derivation, TextDerivation) else f"a list of {derivation.dimension} finite numbers"
+    if whole.n_other and not whole.n_numbers:
+        msg = f"column {source!r}: `columns.types` says {derivation.kind}, but none of its {whole.n_other} values is {what}; write the type it has"
+        raise DataError(msg)
+    warnings = []
+    if whole.n_other:
+        warnings.append(
+            f"column {source!r} ({derivation.kind}): {whole.n_other} of {whole.n_other + whole.n_numbers} values are not {what}; they count as "
+            "type errors; mend the data"
+        )
+    if is_text and scans[derivation.columns[-1]].sketch.mean > _MOST_OUT_OF_VOCABULARY:
+        warnings.append(
+            f"column {source!r} (text): most words stand in fewer than {LEAST_ROWS_OF_A_WORD} rows, so the vocabulary knows few of them, and "
+            f"{derivation.columns[-1]!r} says little; build the reference from more rows"
+        )
+    return warnings
 
 
 def _json_type(column: str, sketch: ColumnSketch, declared: str | None) -> JsonType:
@@ -152,9 +203,11 @@ def _categorical(column: str, scan: ColumnScan, n: int, dtype: JsonType, *, forc
     if (unique or covered < _LEAST_COVERAGE) and not forced:
         distinct = f"more than {seen.capacity}" if seen.error else str(len(ranked))
         reason = f"nearly unique: {distinct} distinct values in {n}"
+        is_list = bool(ranked) and ranked[0][0].startswith("[")  # a vector in a CSV file
+        told, kind = ("if it holds vectors", "vector") if is_list else ("if people wrote it", "text")
         warning = (
-            f"column {column!r} is {reason}, like an id; it is not watched; exclude it (`columns.exclude`), or group its values first "
-            "and declare it (`columns.types`)"
+            f"column {column!r} is {reason}, like an id; it is not watched; exclude it (`columns.exclude`), declare it {told} "
+            f"(`columns.types: {{{column}: {kind}}}`), or group its values first and declare it categorical"
         )
         return LayoutChoice(None, ignored=reason, warnings=(warning,))
     warnings = []

@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_gov.reference.block_counts import BlockCounts, ColumnBlocks
-from stream_gov.summaries import Dependence, Inflation, LongRun, NumericSummary, PaneSummary
+from stream_gov.summaries import (
+    Dependence,
+    Inflation,
+    LongRun,
+    NumericLayout,
+    NumericSummary,
+    PaneSummary,
+    VectorDependence,
+)
 
 __all__ = [
     "MIN_BLOCKS",
@@ -20,6 +28,7 @@ __all__ = [
     "bartlett",
     "dependence_of",
     "spans_up_to",
+    "vector_dependence_of",
 ]
 
 _Array = NDArray[np.float64]
@@ -135,6 +144,48 @@ def dependence_of(blocks: BlockCounts, pane: PaneSummary) -> dict[str, Dependenc
         if dependence is not None:
             found[name] = dependence
     return found
+
+
+def vector_dependence_of(blocks: BlockCounts, pane: PaneSummary) -> dict[str, VectorDependence]:
+    """How the projections of each vector depend on those before them; without vectors that have too few blocks, or do not vary.
+
+    Parameters
+    ----------
+    blocks
+        Counts of all rows by block.
+    pane
+        Of the same rows.
+    """
+    found = {}
+    for derivation in pane.layout.derivations:
+        columns = [blocks.columns[name] for name in derivation.joint if name in blocks.columns]
+        if columns and blocks.n_blocks >= MIN_BLOCKS + len(columns):
+            dependence = _of_vector(columns, blocks.n_blocks, blocks.block_rows)
+            if dependence is not None:
+                found[derivation.source] = dependence
+    return found
+
+
+def _of_vector(columns: list[ColumnBlocks], n_blocks: int, block_rows: int) -> VectorDependence | None:
+    valid = (
+        columns[0].counts[:n_blocks, :-2].sum(axis=1).astype(np.float64)
+    )  # the same for all: a vector is there or not
+    n_valid = float(valid.sum())
+    if n_valid == 0:
+        return None
+    units = np.array([c.layout.factor for c in columns if isinstance(c.layout, NumericLayout)])
+    sums = np.column_stack([column.steps[:n_blocks] for column in columns]) / units
+    residuals = sums - np.outer(valid, sums.sum(axis=0) / n_valid)
+    spread = np.sqrt(np.einsum("ij,ij->j", residuals, residuals))
+    if not spread.any():
+        return None
+    normalised = residuals[:, spread > 0] / spread[spread > 0]
+    bandwidth = bandwidth_of(normalised) if normalised.shape[1] > 1 else andrews_bandwidth(normalised)
+    spans = []
+    for span in spans_up_to(bandwidth.lag):
+        cut = bandwidth.cut(span)
+        spans.append((span, cut.lag, bartlett(residuals, cut.lag) * (cut.correction * n_blocks / n_valid)))
+    return VectorDependence(block_rows=block_rows, n_blocks=n_blocks, spans=tuple(spans))
 
 
 def _of_column(column: ColumnBlocks, n_blocks: int, block_rows: int, variance_of_steps: float) -> Dependence | None:

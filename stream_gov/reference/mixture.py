@@ -144,11 +144,14 @@ def mixture(slots: Sequence[PaneSummary], window: Sequence[int]) -> PaneSummary:
     mixed.n_events = effective_rows(rows, window)
     mixed.first_ms = min((slot.first_ms for slot in slots if slot.first_ms is not None), default=None)
     mixed.last_ms = max((slot.last_ms for slot in slots if slot.last_ms is not None), default=None)
-    for name, empty in mixed.columns.items():
-        _mix_column(empty, [slot.columns[name] for slot in slots], weights, mixed.n_events)
-    parts = [slot.covariance for slot in slots if slot.covariance is not None]
-    if mixed.covariance is not None and len(parts) == len(slots):
-        _mix_covariance(mixed.covariance, parts, weights, rows, mixed.n_events)
+    for name, column in mixed.columns.items():
+        _mix_column(column, [slot.columns[name] for slot in slots], weights, mixed.n_events)
+    for group, empty in list(mixed.covariances.items()):
+        parts = [slot.covariances[group] for slot in slots if group in slot.covariances]
+        if len(parts) == len(slots):
+            _mix_covariance(empty, parts, weights, rows, mixed.n_events)
+        else:
+            del mixed.covariances[group]  # it would not be that of all rows
     return mixed
 
 

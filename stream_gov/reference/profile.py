@@ -12,7 +12,15 @@ import msgspec
 
 from stream_gov.contracts import Season, UnreadableProfileError, UnreadableRecordError
 from stream_gov.reference.season_slots import SlotSummaries
-from stream_gov.summaries import ColumnSketch, Dependence, PaneLayout, PaneSummary, n_cells_of, pooled_cells
+from stream_gov.summaries import (
+    ColumnSketch,
+    Dependence,
+    PaneLayout,
+    PaneSummary,
+    VectorDependence,
+    n_cells_of,
+    pooled_cells,
+)
 
 __all__ = ["PROFILE_FORMAT", "ReferenceProfile", "profile_id", "split_profile_id"]
 
@@ -93,12 +101,14 @@ class ReferenceProfile:
     last_ms: int | None = None
     """Largest event time of the rows."""
     column_types: dict[str, str] = field(default_factory=dict)
-    """By column: numeric, categorical or boolean."""
+    """By column: numeric, categorical or boolean; of columns that others are derived from, text or vector."""
     ignored: dict[str, str] = field(default_factory=dict)
     """Columns of the rows that are not watched, with the reason; they are not new when they come in events."""
     long_run: dict[str, Dependence] = field(default_factory=dict)
     """By column: how strongly its rows depend on those before them. Without the columns, or all, where that is not known; see `warnings` and
     :attr:`dependence`."""
+    vector_long_run: dict[str, VectorDependence] = field(default_factory=dict)
+    """The same of the mean of each vector, by its name; see :attr:`vector_dependence`."""
     season: Season | None = None
     """Cycle whose slots are kept apart; None: none was asked for when it was built."""
     slots: SlotSummaries | None = None
@@ -152,6 +162,18 @@ class ReferenceProfile:
             if column.n_valid
         }
 
+    @cached_property
+    def vector_dependence(self) -> dict[str, VectorDependence]:
+        """The same of each vector with at least two values."""
+        groups = {name: covariance for name, covariance in self.segments[""].covariances.items() if name}
+        return {
+            name: self.vector_long_run[name]
+            if name in self.vector_long_run
+            else VectorDependence.assume(covariance.covariance())
+            for name, covariance in groups.items()
+            if covariance.n > 1
+        }
+
     @property
     def known_segments(self) -> frozenset[str]:
         """Names of the segments kept apart, without `""` (all rows)."""
@@ -183,6 +205,11 @@ class ReferenceProfile:
                     {"long_run": [[c, known.to_state()] for c, known in self.long_run.items()]} if self.long_run else {}
                 ),
                 **self._season_state(),
+                **(
+                    {"vector_long_run": [[c, known.to_state()] for c, known in self.vector_long_run.items()]}
+                    if self.vector_long_run
+                    else {}
+                ),
                 "stream_gov_version": self.stream_gov_version,
             }
         )
@@ -263,6 +290,7 @@ class ReferenceProfile:
             season=None if season is None else Season(season["kind"], season["timezone"]),
             slots=None if slots is None else SlotSummaries.from_state(slots, layout),
             seasonal_long_run={c: Dependence.from_state(state) for c, state in rest.pop("seasonal_long_run", ())},
+            vector_long_run={c: VectorDependence.from_state(state) for c, state in rest.pop("vector_long_run", ())},
             stream_gov_version=rest.pop("stream_gov_version"),
             extensions=rest,
         )

@@ -32,7 +32,7 @@ from stream_gov.statistics.counts import paired_counts
 from stream_gov.statistics.crossing import CONTINUITY, LARGEST_LEFT_OUT, SMALLEST_TOLERANCE, crossing, freeman_tukey
 from stream_gov.statistics.divergences import Divergence
 from stream_gov.statistics.kolmogorov_smirnov import ks_p_value
-from stream_gov.statistics.mixture_tail import mixture_tail
+from stream_gov.statistics.mixture_tail import mixture_tail, spread_mixture_tail
 from stream_gov.statistics.saddlepoint import mixture_tail_far_out
 from stream_gov.statistics.share_rise import rise_p_value
 from stream_gov.summaries import Inflation, LongRun, pooled_cells
@@ -45,6 +45,7 @@ __all__ = [
     "long_run_share_p_value",
     "long_run_unseen_p_value",
     "spread_p_value",
+    "upper_mixture_tail",
 ]
 
 _Array = NDArray[np.float64]
@@ -283,10 +284,8 @@ def _p_value_of_groups(
     effective_n = 1 / (1 / n + 1 / m)
     statistic = effective_n * freeman_tukey(w, r)
     if tolerance == 0:
-        tail = _tail(statistic, values, np.zeros_like(values))
-        of_mixture = float(values.sum()) ** 2 / float(values @ values)  # Satterthwaite's degrees of freedom
-        point = float(special.chdtri(of_mixture, tail)) / of_mixture
-        return float(special.fdtrc(of_mixture, long_run.degrees * math.sqrt(of_mixture), point)) if tail > 0 else 0.0
+        tail = upper_mixture_tail(statistic, values, np.zeros_like(values))
+        return spread_mixture_tail(tail, values, long_run.degrees)
     at = crossing(w, r, divergence, tolerance)
     length = freeman_tukey(at.v, r)
     coordinates = 2 * (np.sqrt(at.v) - np.sqrt(r)) @ vectors
@@ -297,10 +296,10 @@ def _p_value_of_groups(
     kappa = max(math.sqrt(variance * effective_n / along) * at.slope_of_root(r) / at.slope, 1.0)
     root = math.sqrt(effective_n * length)
     drawn = max(root + (math.sqrt(statistic) - root) / kappa, 0.0)
-    return spread_p_value(_tail(drawn * drawn, values, noncentralities), long_run.degrees)
+    return spread_p_value(upper_mixture_tail(drawn * drawn, values, noncentralities), long_run.degrees)
 
 
-def _tail(value: float, weights: _Array, noncentralities: _Array) -> float:
+def upper_mixture_tail(value: float, weights: _Array, noncentralities: _Array) -> float:
     """Matching moments is quick, and good in the middle; far out it is two times too small at 1e-5."""
     quick = mixture_tail(value, weights, noncentralities)
     return quick if quick > _FAR_OUT else mixture_tail_far_out(value, weights, noncentralities)

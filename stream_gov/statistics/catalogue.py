@@ -18,6 +18,7 @@ from stream_gov.statistics.chi_squared import chi_squared, chi_squared_p_value
 from stream_gov.statistics.columns import missing_columns, new_columns
 from stream_gov.statistics.divergences import JENSEN_SHANNON_NATS, PSI_NATS
 from stream_gov.statistics.drifted_columns import drifted_share
+from stream_gov.statistics.frechet_distance import frechet_of_summaries, frechet_p_value, long_run_frechet_p_value
 from stream_gov.statistics.jensen_shannon import jensen_shannon
 from stream_gov.statistics.kolmogorov_smirnov import ks_p_value, ks_statistic
 from stream_gov.statistics.l_infinity import l_infinity
@@ -34,7 +35,7 @@ from stream_gov.statistics.shares import (
 from stream_gov.statistics.spread_shift import spread_shift, spread_shift_p_value
 from stream_gov.statistics.statistic import CATEGORICAL, NUMERIC, Statistic
 from stream_gov.statistics.wasserstein import wasserstein
-from stream_gov.summaries import CategoricalSummary, ColumnSummary, LongRun, NumericSummary
+from stream_gov.summaries import CategoricalSummary, ColumnSummary, CovarianceSummary, LongRun, NumericSummary
 
 __all__ = ["STATISTICS", "Statistic"]
 
@@ -243,6 +244,10 @@ def _unseen_share_p_value(reference: CategoricalSummary, window: CategoricalSumm
     return _unseen_share_calibrated(reference, window, 0.0)
 
 
+def _frechet_no_change(reference: CovarianceSummary, window: CovarianceSummary) -> float:
+    return frechet_p_value(reference, window, 0.0)
+
+
 _RISE = "; the tolerance is how far it may rise above the reference's share"
 
 _ALL = (
@@ -326,6 +331,22 @@ _ALL = (
         p_value=_spread_shift_p_value,
     ),
     *DISTANCES,
+    Statistic(
+        name="frechet_distance",
+        scope="vector",
+        kinds=frozenset(),
+        unit="spreads of the reference",
+        range="[0, inf)",
+        description=(
+            "Frechet distance of the vectors, in square roots of the reference's total variance; a p-value or tolerance tests the shift of "
+            "their mean, which is at most as large."
+        ),
+        undefined="the reference does not vary, or there are fewer than 10 vectors for each dimension of the projection",
+        compute=frechet_of_summaries,
+        p_value=_frechet_no_change,
+        calibrated=frechet_p_value,
+        long_run=long_run_frechet_p_value,
+    ),
     Statistic(
         name="missing_share",
         unit="share",

@@ -26,13 +26,20 @@ def new_columns(reference: PaneSummary, window: PaneSummary) -> float:
 
 
 def missing_column_names(reference: PaneSummary, window: PaneSummary) -> list[str]:
-    """Columns with valid values in the reference and none in the window, in the reference's order; none for a window without events."""
+    """Columns with valid values in the reference and none in the window, in the reference's order; none for a window without events.
+
+    A column of texts or vectors stands for those derived from it, and is missing if the first of them is.
+    """
     if window.n_events == 0:
         return []
+    derived = reference.layout.derived
     return [
-        name
+        derived[name].source if name in derived else name
         for name, column in reference.columns.items()
-        if column.n_valid > 0 and name in window.columns and window.columns[name].n_valid == 0
+        if column.n_valid > 0
+        and name in window.columns
+        and window.columns[name].n_valid == 0
+        and (name not in derived or name == derived[name].columns[0])
     ]
 
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 from stream_gov.contracts import Check, ConfigurationError, Verdict
 from stream_gov.statistics.catalogue import Statistic
-from stream_gov.summaries import ColumnSummary, PaneSummary, WindowDependence
+from stream_gov.summaries import ColumnSummary, CovarianceSummary, PaneSummary, VectorDependence, WindowDependence
 
 __all__ = ["DEFAULT_LEVEL", "Decision", "decide"]
 
 DEFAULT_LEVEL = 0.001
 """Of a check that states no level, where no budget tells it."""
 
-Summary = ColumnSummary | PaneSummary
+Summary = ColumnSummary | PaneSummary | CovarianceSummary
+AnyDependence = WindowDependence | VectorDependence
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +62,7 @@ def decide(
     min_events: int,
     *,
     level: float | None = None,
-    dependence: WindowDependence | None = None,
+    dependence: AnyDependence | None = None,
 ) -> Decision:
     """Compare a window with its reference by one check.
 
@@ -70,7 +71,8 @@ def decide(
     statistic
         Of the catalogue; the one that the check names.
     reference, window
-        Summaries of one layout: of a column for a statistic of columns, of a pane for a statistic of the model.
+        Summaries of one layout: of a column for a statistic of columns, of a pane for a statistic of the model, of the projections of a vector
+        for a statistic of vectors.
     check
         The rule: drift if the value (its size where it is signed) is greater than `threshold`; or if the p-value of "no change" is below
         `p_value`; or if that of "within `tolerance`" is below `level`.
@@ -121,7 +123,9 @@ def decide(
 
 
 def _why_insufficient(statistic: Statistic, value: float, n_reference: int, n_window: int, min_events: int) -> str:
-    what = "valid values" if statistic.scope == "column" and statistic.counts == "values" else "events"
+    what = {"column": "valid values", "vector": "vectors"}.get(statistic.scope, "events")
+    if statistic.counts == "rows":
+        what = "events"
     if n_reference == 0:
         return f"the reference has no {what}"
     for name, n in (("window", n_window), ("reference", n_reference)):
@@ -147,7 +151,7 @@ def _beyond_threshold(
     window: Summary,
     check: Check,
     level: float | None,
-    dependence: WindowDependence | None,
+    dependence: AnyDependence | None,
 ) -> _Judgement:
     del reference, window, level, dependence
     if check.threshold is None:
@@ -163,7 +167,7 @@ def _unlikely_without_change(
     window: Summary,
     check: Check,
     level: float | None,
-    dependence: WindowDependence | None,
+    dependence: AnyDependence | None,
 ) -> _Judgement:
     del value, level, dependence
     if statistic.p_value is None or check.p_value is None:
@@ -180,7 +184,7 @@ def _unlikely_within_tolerance(
     window: Summary,
     check: Check,
     level: float | None,
-    dependence: WindowDependence | None,
+    dependence: AnyDependence | None,
 ) -> _Judgement:
     del value
     if statistic.calibrated is None or check.tolerance is None or level is None:
@@ -201,7 +205,7 @@ def _unlikely_within_tolerance(
 
 
 _RULES: dict[
-    str, Callable[[Statistic, float, Summary, Summary, Check, float | None, WindowDependence | None], _Judgement]
+    str, Callable[[Statistic, float, Summary, Summary, Check, float | None, AnyDependence | None], _Judgement]
 ] = {
     "threshold": _beyond_threshold,
     "p_value": _unlikely_without_change,

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import special
 
-__all__ = ["mixture_tail"]
+__all__ = ["mixture_tail", "spread_mixture_tail"]
 
 
 def mixture_tail(
@@ -68,3 +68,25 @@ def mixture_tail(
     if noncentrality <= 0:
         return float(special.chdtrc(degrees, point))
     return max(1.0 - float(special.chndtr(point, degrees, noncentrality)), 0.0)
+
+
+def spread_mixture_tail(tail: float, weights: NDArray[np.float64], degrees: float) -> float:
+    """Tail of `sum(weights * chi2_1)` whose weights are estimates with so many degrees of freedom.
+
+    As chi-squared of `h` degrees of freedom is spread to F of `h` and `degrees * sqrt(h)`, with `h = sum(weights)**2 / sum(weights**2)`, those of
+    Satterthwaite for the mixture (see `calibrated_long_run`).
+
+    Parameters
+    ----------
+    tail
+        Of the mixture, in `[0, 1]`.
+    weights
+        None negative, at least one positive; shape `(k,)`.
+    degrees
+        Positive.
+    """
+    if not tail > 0:
+        return 0.0
+    h = float(weights.sum()) ** 2 / float(weights @ weights)
+    point = float(special.chdtri(h, tail)) / h
+    return float(special.fdtrc(h, degrees * math.sqrt(h), point))

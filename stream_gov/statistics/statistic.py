@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from stream_gov.summaries import ColumnSummary, LongRun, PaneSummary
+from stream_gov.summaries import ColumnSummary, CovarianceSummary, PaneSummary
 
 __all__ = ["ANY_KIND", "CATEGORICAL", "NUMERIC", "Statistic"]
 
@@ -20,15 +20,15 @@ class Statistic:
     """One statistic of the catalogue.
 
     The functions take the summary of the reference and that of the window, in this order: of a column where `scope` is `"column"`, of a pane
-    where it is `"model"`. Both have the same layout. None of them decides anything. Where `scope` is `"verdicts"` there is only `compute`, and it takes
+    where it is `"model"`, the covariance of a vector's projections where it is `"vector"`. Both have the same layout. None of them decides anything. Where `scope` is `"verdicts"` there is only `compute`, and it takes
     the columns that checks apply to, and the verdicts of each.
     """
 
     name: str
     """As in the monitor file and in results."""
-    scope: Literal["column", "model", "verdicts"] = "column"
+    scope: Literal["column", "vector", "model", "verdicts"] = "column"
     kinds: frozenset[str] = ANY_KIND
-    """Kinds of column it applies to; empty for a statistic of the model."""
+    """Kinds of column it applies to; empty for a statistic of the model or of vectors."""
     unit: str
     """Of the value and of a threshold."""
     range: str
@@ -46,7 +46,7 @@ class Statistic:
     """(reference, window) -> p-value of "no change"; None if there is no sound test."""
     calibrated: Callable[[Any, Any, float], float] | None = None
     """(reference, window, tolerance) -> p-value of "the true distance is within the tolerance"; None if there is no sound test."""
-    long_run: Callable[[Any, Any, float, LongRun], float] | None = None
+    long_run: Callable[[Any, Any, float, Any], float] | None = None
     """The same where draws depend on the draws before them as the reference's long-run covariance says; the larger p-value counts."""
 
     tolerated_over: Callable[[Any], float] | None = None
@@ -57,12 +57,16 @@ class Statistic:
         return kind in self.kinds
 
     def sample_sizes(
-        self, reference: ColumnSummary | PaneSummary, window: ColumnSummary | PaneSummary
+        self,
+        reference: ColumnSummary | PaneSummary | CovarianceSummary,
+        window: ColumnSummary | PaneSummary | CovarianceSummary,
     ) -> tuple[int, int]:
         """Sizes of reference and window that it rests on."""
         return self._sample_size(reference), self._sample_size(window)
 
-    def _sample_size(self, summary: ColumnSummary | PaneSummary) -> int:
+    def _sample_size(self, summary: ColumnSummary | PaneSummary | CovarianceSummary) -> int:
+        if isinstance(summary, CovarianceSummary):
+            return summary.n
         if isinstance(summary, PaneSummary):
             return summary.n_events
         return summary.n_valid if self.counts == "values" else summary.n

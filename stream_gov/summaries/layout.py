@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from stream_gov.contracts import UnreadableProfileError
+from stream_gov.summaries.derivations import Derivation, derivation_from_state
 
 __all__ = [
     "BooleanLayout",
@@ -182,18 +183,59 @@ class PaneLayout:
         By name, in a fixed order. The prediction is the column `prediction`; scores are `score` or `score.<class>`.
     covariance
         Whether a pane keeps the joint covariance of the numeric columns.
+    derivations
+        Which of the columns do not stand in an event but are derived from one that does, and how. All columns of a derivation are there, and
+        numeric.
     """
 
     id: str
     columns: dict[str, ColumnLayout]
     covariance: bool = False
+    derivations: tuple[Derivation, ...] = ()
+
+    def __post_init__(self) -> None:
+        for derivation in self.derivations:
+            for name in derivation.columns:
+                if not isinstance(self.columns.get(name), NumericLayout):
+                    msg = (
+                        f"{name!r}, derived from {derivation.source!r}, must be a numeric column of profile {self.id!r}"
+                    )
+                    raise ValueError(msg)
+
+    @cached_property
+    def derived(self) -> dict[str, Derivation]:
+        """By column: what it is derived by; without the columns that stand in an event themselves."""
+        return {name: derivation for derivation in self.derivations for name in derivation.columns}
+
+    @cached_property
+    def event_columns(self) -> tuple[str, ...]:
+        """Columns that an event has: those that are not derived, and the sources of the others."""
+        own = (name for name in self.columns if name not in self.derived)
+        return (*own, *(derivation.source for derivation in self.derivations))
+
+    @cached_property
+    def covariance_groups(self) -> dict[str, tuple[str, ...]]:
+        """By name: numeric columns whose joint covariance a pane keeps.
+
+        The group `""` is all of them; that of the projections of a vector has the vector's name.
+        """
+        numeric = tuple(name for name, column in self.columns.items() if isinstance(column, NumericLayout))
+        everything = {"": numeric} if self.covariance else {}
+        return {**everything, **{d.source: d.joint for d in self.derivations if d.joint}}
 
     def to_state(self) -> list[Any]:
         """Plain data, for a file."""
-        return [self.id, [[name, layout.to_state()] for name, layout in self.columns.items()], self.covariance]
+        columns = [[name, layout.to_state()] for name, layout in self.columns.items()]
+        derivations = [[derivation.to_state() for derivation in self.derivations]] if self.derivations else []
+        return [self.id, columns, self.covariance, *derivations]
 
     @classmethod
     def from_state(cls, state: list[Any]) -> PaneLayout:
-        """Read what :meth:`to_state` gave."""
-        layout_id, columns, covariance = state
-        return cls(layout_id, {name: layout_from_state(column) for name, column in columns}, bool(covariance))
+        """Read what :meth:`to_state` of this or an earlier release gave."""
+        layout_id, columns, covariance, *derivations = state
+        return cls(
+            layout_id,
+            {name: layout_from_state(column) for name, column in columns},
+            bool(covariance),
+            tuple(derivation_from_state(one) for part in derivations for one in part),
+        )

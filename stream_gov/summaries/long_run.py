@@ -14,6 +14,7 @@ from stream_gov.summaries.layout import CategoricalLayout, ColumnLayout, Numeric
 
 __all__ = [
     "ASSUMED_INFLATION",
+    "AS_IF_KNOWN",
     "MAX_LONG_RUN_CELLS",
     "Dependence",
     "Inflation",
@@ -21,6 +22,7 @@ __all__ = [
     "WindowDependence",
     "n_cells_of",
     "pooled_cells",
+    "window_weights",
 ]
 
 _Array = NDArray[np.float64]
@@ -30,7 +32,8 @@ MAX_LONG_RUN_CELLS = 32
 ASSUMED_INFLATION = 5.0
 """Events that are taken to tell as much as one independent draw where the reference does not show it: right for a first-order autocorrelation of
 2/3, too careful below, not careful enough above."""
-_AS_IF_KNOWN = 1_000_000
+AS_IF_KNOWN = 1_000_000
+"""Blocks of an inflation that is assumed, not estimated: its tests are not spread."""
 _SINGLE_CELLS = 24
 _SCATTER = 2_654_435_761  # Knuth's multiplicative hash: pools that have nothing to do with the counts
 
@@ -201,7 +204,7 @@ class Dependence:
         inflation = Inflation(ASSUMED_INFLATION)
         long_run = LongRun(
             block_rows=1,
-            n_blocks=_AS_IF_KNOWN,
+            n_blocks=AS_IF_KNOWN,
             lag=0,
             shares=shares,
             covariance=ASSUMED_INFLATION * (np.diag(shares) - np.outer(shares, shares)),
@@ -222,19 +225,13 @@ class Dependence:
         It is `(short / n + long / n_reference) / (1 / n + 1 / n_reference)`. Between the lengths kept the variance of the window's sum is taken
         for linear: it is convex where blocks depend positively on each other, so this is never too small.
         """
-        n_blocks = n / self.long_run.block_rows
-        if n_blocks >= self.spans[-1][0] + 1:
+        weights = window_weights([lag for lag, _ in self.spans], n / self.long_run.block_rows)
+        longer = self.spans[weights[-1][0]][1]
+        if len(weights) == 1 and longer is self.long_run:
             return self.long_run
-        above = next(i for i, (lag, _) in enumerate(self.spans) if lag + 1 >= n_blocks)
         of_window = n_reference / (n + n_reference)
-        longest, longer = self.spans[above]
-        if above == 0:
-            return _mixed(longer, (longer, self.long_run), (of_window, 1 - of_window))
-        shortest, shorter = self.spans[above - 1]
-        t = (n_blocks - shortest - 1) / (longest - shortest)
-        parts = (1 - t) * (shortest + 1) / n_blocks, t * (longest + 1) / n_blocks
-        weights = of_window * parts[0], of_window * parts[1], 1 - of_window
-        return _mixed(longer, (shorter, longer, self.long_run), weights)
+        parts = [self.spans[i][1] for i, _ in weights]
+        return _mixed(longer, [*parts, self.long_run], [*(w * of_window for _, w in weights), 1 - of_window])
 
     def to_state(self) -> dict[str, Any]:
         """Plain data, for a file."""
@@ -279,6 +276,32 @@ class Dependence:
             )
             spans.append((int(span), known))
         return cls(spans=tuple(spans))
+
+
+def window_weights(spans: Sequence[int], n_blocks: float) -> list[tuple[int, float]]:
+    """Say of which of the covariances kept that of a window is made.
+
+    The variance of the sum over `b` blocks is `b` times the covariance kept for `span = b - 1`; between two lengths it is taken for linear.
+
+    Parameters
+    ----------
+    spans
+        Rising.
+    n_blocks
+        Length of the window, in blocks.
+
+    Returns
+    -------
+    Pairs of the place of a span and its weight, one or two, by rising span.
+    """
+    if n_blocks >= spans[-1] + 1:
+        return [(len(spans) - 1, 1.0)]
+    above = next(i for i, span in enumerate(spans) if span + 1 >= n_blocks)
+    if above == 0:
+        return [(0, 1.0)]
+    shortest, longest = spans[above - 1], spans[above]
+    t = (n_blocks - shortest - 1) / (longest - shortest)
+    return [(above - 1, (1 - t) * (shortest + 1) / n_blocks), (above, t * (longest + 1) / n_blocks)]
 
 
 def _mixed(like: LongRun, parts: Sequence[LongRun], weights: Sequence[float]) -> LongRun:

@@ -67,7 +67,7 @@ class PaneSummary:
 
     __slots__ = (
         "columns",
-        "covariance",
+        "covariances",
         "first_ms",
         "last_ms",
         "layout",
@@ -90,7 +90,16 @@ class PaneSummary:
         self.n_new_other = 0
         """Occurrences of further new columns, beyond `MAX_NEW_COLUMNS`."""
         self.sketches: dict[str, ColumnSketch] = {}
-        self.covariance: CovarianceSummary | None = CovarianceSummary(_numeric(layout)) if layout.covariance else None
+        self.covariances: dict[str, CovarianceSummary] = {
+            group: CovarianceSummary(_layouts_of(layout, columns))
+            for group, columns in layout.covariance_groups.items()
+        }
+        """By group of columns, see `PaneLayout.covariance_groups`."""
+
+    @property
+    def covariance(self) -> CovarianceSummary | None:
+        """Of all numeric columns together, where the layout wants it."""
+        return self.covariances.get("")
 
     def update_times(self, first_ms: int, last_ms: int, n_events: int) -> None:
         """Count events and the span of their times."""
@@ -171,11 +180,12 @@ class PaneSummary:
             merged.sketches[name] = sketch if mine is None else mine.merge(sketch)
         for name in sorted(merged.sketches)[MAX_SKETCHED_COLUMNS:]:
             del merged.sketches[name]
-        merged.covariance = (
-            self.covariance.merge(other.covariance)
-            if self.covariance is not None and other.covariance is not None
-            else None
-        )
+        # What was written before a group was kept has none of it, and the sum would not be that of all events.
+        merged.covariances = {
+            group: mine.merge(other.covariances[group])
+            for group, mine in self.covariances.items()
+            if group in other.covariances
+        }
         return merged
 
     def copy(self) -> PaneSummary:
@@ -184,6 +194,7 @@ class PaneSummary:
 
     def to_bytes(self) -> bytes:
         """Pack; the layout is not in it."""
+        groups = [[group, covariance.to_state()] for group, covariance in self.covariances.items() if group]
         return _encoder.encode(
             [
                 PANE_FORMAT,
@@ -195,6 +206,7 @@ class PaneSummary:
                 self.n_new_other,
                 [[name, self.sketches[name].to_state()] for name in sorted(self.sketches)],
                 self.covariance.to_state() if self.covariance is not None else None,
+                *([groups] if groups else []),
             ]
         )
 
@@ -213,7 +225,7 @@ class PaneSummary:
                 found = state[0] if isinstance(state, list) and state else state
                 msg = f"pane summary of format {found!r}, this release reads format {PANE_FORMAT}; upgrade stream-gov"
                 raise UnreadableRecordError(msg)
-            _, n_events, first_ms, last_ms, columns, new_columns, n_new_other, sketches, covariance = state
+            _, n_events, first_ms, last_ms, columns, new_columns, n_new_other, sketches, covariance, *groups = state
             if len(columns) != len(layout.columns):
                 msg = f"pane summary of {len(columns)} columns where profile {layout.id!r} has {len(layout.columns)}"
                 raise UnreadableRecordError(msg)
@@ -227,17 +239,20 @@ class PaneSummary:
             pane.new_columns = dict(new_columns)
             pane.n_new_other = n_new_other
             pane.sketches = {name: ColumnSketch.from_state(sketch) for name, sketch in sketches}
-            pane.covariance = (
-                CovarianceSummary.from_state(covariance, _numeric(layout)) if covariance is not None else None
-            )
+            found = [["", covariance]] if covariance is not None else []
+            pane.covariances = {
+                group: CovarianceSummary.from_state(one, _layouts_of(layout, layout.covariance_groups[group]))
+                for group, one in [*found, *(pair for part in groups for pair in part)]
+            }
         except (msgspec.MsgspecError, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError) as err:
             msg = f"damaged pane summary of {len(data)} bytes: {err}"
             raise UnreadableRecordError(msg) from err
         return pane
 
 
-def _numeric(layout: PaneLayout) -> dict[str, NumericLayout]:
-    return {name: column for name, column in layout.columns.items() if isinstance(column, NumericLayout)}
+def _layouts_of(layout: PaneLayout, columns: tuple[str, ...]) -> dict[str, NumericLayout]:
+    """Layouts of numeric columns."""
+    return {name: column for name in columns if isinstance(column := layout.columns[name], NumericLayout)}
 
 
 def _least(a: int | None, b: int | None) -> int | None:

@@ -77,6 +77,7 @@ def test_smallest_monitor_has_the_defaults():
         ("psi", "calibrated", 0.1),
         ("mann_whitney", "calibrated", 0.1),
         ("e_detector", "sequential", 0.1),
+        ("frechet_distance", "calibrated", 0.1),
         ("missing_share", "calibrated", 0.02),
         ("type_error_share", "calibrated", 0.001),
         ("unseen_share", "calibrated", 0.02),
@@ -147,8 +148,8 @@ def test_monitor_with_every_key_is_read():
         ({"columns": {"include": "a"}}, "columns.include: a list is expected, such as [a, b], got 'a'"),
         ({"columns": {"include": []}}, "columns.include: must name at least one; or leave the key out"),
         (
-            {"columns": {"types": {"a": "text"}}},
-            "columns.types.a: must be one of 'numeric', 'categorical' or 'boolean'",
+            {"columns": {"types": {"a": "words"}}},
+            "columns.types.a: must be one of 'numeric', 'categorical', 'boolean', 'text' or 'vector'",
         ),
         ({"segments": "region"}, "segments: a list is expected"),
         ({"segments": [[]]}, "segments: a segment names at least one column"),
@@ -336,6 +337,49 @@ def test_check_that_names_a_column_takes_precedence_over_one_that_names_none():
     assert [(c.statistic, c.rule) for c in monitor.checks_of("price")] == [("psi", "threshold"), ("ks", "threshold")]
     assert [(c.statistic, c.rule) for c in monitor.checks_of("demand")] == [("psi", "calibrated")]
     assert [c.statistic for c in monitor.model_checks()] == ["new_columns"]
+
+
+def test_check_that_names_a_text_or_vector_judges_what_is_derived_from_it_unless_one_names_that():
+    monitor = monitor_with(
+        checks=[
+            {"statistic": "psi", "threshold": 0.3, "columns": ["emb"]},
+            {"statistic": "psi", "threshold": 0.4, "columns": ["emb.1"]},
+            {"statistic": "psi", "threshold": 0.2},
+            {"statistic": "ks", "threshold": 0.1, "columns": ["emb"]},
+        ]
+    )
+    found = {
+        (column, source): {c.statistic: c.threshold for c in monitor.checks_of(column, source)}
+        for column, source in (("emb.0", "emb"), ("emb.1", "emb"), ("emb", None), ("x", None))
+    }
+    assert found == {
+        ("emb.0", "emb"): {"psi": 0.3, "ks": 0.1},
+        ("emb.1", "emb"): {"psi": 0.4, "ks": 0.1},
+        ("emb", None): {"psi": 0.3, "ks": 0.1},
+        ("x", None): {"psi": 0.2},
+    }
+
+
+def test_columns_are_wanted_by_their_own_name_or_that_of_their_source():
+    columns = monitor_with(
+        columns={"include": ["emb", "x.1"], "exclude": ["emb.3"], "types": {"emb": "vector", "c": "text"}}
+    ).columns
+    assert columns.derived == {"emb": "vector", "c": "text"}
+    wanted = [
+        pair
+        for pair in (("emb.0", "emb"), ("emb.3", "emb"), ("emb", None), ("x.1", "x"), ("x.2", "x"))
+        if columns.wants(*pair)
+    ]
+    assert wanted == [("emb.0", "emb"), ("emb", None), ("x.1", "x")]
+
+
+@pytest.mark.parametrize("kind", ["text", "vector"])
+def test_texts_and_vectors_are_no_segments(kind):
+    message = mistake_of(columns={"types": {"a": kind}}, segments=[["b", "a"]])
+    assert (
+        message
+        == f"segments: 'a' is declared {kind} (`columns.types`), and each of its values would be a segment; choose another column"
+    )
 
 
 def test_a_check_with_a_tolerance_draws_on_the_budget_unless_it_states_a_level():

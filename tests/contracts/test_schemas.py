@@ -191,7 +191,7 @@ def test_monitor_as_it_stands_on_the_topic_is_valid():
         {"min_events": 0},
         {"segments": [[]]},
         {"segments": ["region", "region"]},
-        {"columns": {"types": {"region": "text"}}},
+        {"columns": {"types": {"region": "words"}}},
         {"checks": [{"statistic": "psy", "threshold": 0.1}]},
         {"checks": [{"statistic": "psi"}]},
         {"checks": [{"statistic": "psi", "threshold": 0.1, "p_value": 0.01}]},

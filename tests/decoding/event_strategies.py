@@ -7,7 +7,17 @@ from hypothesis import strategies as st
 
 from stream_gov.contracts import ColumnSelection
 from stream_gov.decoding import CountingPlan
-from stream_gov.summaries import BooleanLayout, CategoricalLayout, NumericLayout, PaneLayout
+from stream_gov.summaries import (
+    BooleanLayout,
+    CategoricalLayout,
+    ColumnLayout,
+    Derivation,
+    NumericLayout,
+    PaneLayout,
+    TextDerivation,
+    VectorDerivation,
+)
+from tests.summaries.brute_force_derivations import hash_of
 
 HOUR = 3_600_000
 NOW = 1_700_000_000_000
@@ -35,6 +45,20 @@ SCORE = PaneLayout("t@1", {"score": X, "prediction": BooleanLayout()})
 BOTH_SCORES = PaneLayout("u@1", {"score": X, "score.good": Y})
 STRANGE = PaneLayout("w@1", {'a "quoted" name': X, "line\nbreak": REGION, "ümlaut": X})
 
+
+def derived(profile: str, own: dict[str, ColumnLayout], *derivations: Derivation, covariance: bool) -> PaneLayout:
+    columns = {**own, **{name: X for derivation in derivations for name in derivation.columns}}
+    return PaneLayout(profile, columns, covariance, derivations)
+
+
+KNOWN_WORDS = TextDerivation("region", np.array(sorted(map(hash_of, ("NSW", "vic"))), np.uint32))
+DERIVED = derived("d@2", {"x": X}, KNOWN_WORDS, VectorDerivation("emb", 2, 3, 1), covariance=True)
+DERIVED_ALIKE = derived("d@1", {"region": REGION}, VectorDerivation("emb", 2, 3, 1), covariance=False)
+DERIVED_OTHERWISE = derived(
+    "e@1", {}, TextDerivation("region", np.empty(0, np.uint32)), VectorDerivation("emb", 3, 2), covariance=False
+)
+DERIVED_PREDICTION = derived("f@1", {}, TextDerivation("prediction", np.empty(0, np.uint32)), covariance=False)
+
 PLANS = {
     plan.model: plan
     for plan in (
@@ -50,6 +74,10 @@ PLANS = {
         CountingPlan("scored", (SCORED,), 1_000, (("prediction",),), None, max_segments=2),
         CountingPlan("score", (SCORE,), HOUR),
         CountingPlan("both", (BOTH_SCORES,), HOUR),
+        CountingPlan("derived", (DERIVED,), HOUR, (("x",),), frozenset({"x=1"})),
+        CountingPlan("derived-twice", (DERIVED, DERIVED_ALIKE), HOUR),
+        CountingPlan("derived-otherwise", (DERIVED, DERIVED_OTHERWISE), HOUR),
+        CountingPlan("derived-prediction", (DERIVED_PREDICTION,), HOUR),
         CountingPlan("strange", (STRANGE,), HOUR),
         CountingPlan("open", (), HOUR, (("region",),), None, max_segments=2, columns=ColumnSelection(exclude=("y",))),
     )
@@ -62,10 +90,14 @@ NUMBERS = [
 ]  # fmt: skip
 ODD_NUMBERS = ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "9" * 400, "9" * 5_000]
 OTHERS = ["true", "false", "null"]
+VECTORS = [
+    "[1, 2]", "[0.5,-1.25]", "[0,0]", "[1e308, 1e308]", "[1, 2, 3]", "[1, null]", "[true, 1]", '["1", "2"]', "[NaN, 1]", "[1, 1e999]",
+    "[[1], 2]", "[9007199254740993, 1]", "[%s, 1]" % ("9" * 400),
+]  # fmt: skip
 NESTED = ["[]", "[1, 2]", "{}", '{"a": [{}]}', "[" * 99 + "]" * 99, '"\\ud800"']
 
-any_value = st.one_of(*map(st.sampled_from, (NUMBERS, NUMBERS, TEXTS, OTHERS, OTHERS, ODD_NUMBERS, NESTED)))
-NAMES = ["x", "y", "region", "code", "flag", "gone", "elsewhere", "nuisance", "new", "newer", "prediction", "score",
+any_value = st.one_of(*map(st.sampled_from, (NUMBERS, NUMBERS, TEXTS, OTHERS, OTHERS, ODD_NUMBERS, NESTED, VECTORS)))
+NAMES = ["emb", "emb.0", "region.length", "x", "y", "region", "code", "flag", "gone", "elsewhere", "nuisance", "new", "newer", "prediction", "score",
          "score.good", "ümlaut", 'a \\"quoted\\" name', "line\\nbreak"]  # fmt: skip
 TYPICAL = {
     "x": st.sampled_from(NUMBERS),
@@ -74,6 +106,7 @@ TYPICAL = {
     "code": st.sampled_from(NUMBERS),
     "flag": st.sampled_from(OTHERS),
     "score.good": st.sampled_from(NUMBERS),
+    "emb": st.sampled_from([*VECTORS[:3], *VECTORS[:3], *VECTORS]),
 }
 
 

@@ -12,7 +12,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from stream_gov.decoding import CountingPlan
-from stream_gov.summaries import CategoricalLayout, NumericLayout, PaneLayout
+from stream_gov.summaries import CategoricalLayout, Derivation, NumericLayout, PaneLayout, TextDerivation
+from tests.summaries.brute_force_derivations import of_text, of_vector
 
 YEAR_1980 = 315_532_800_000
 END_OF_9999 = 253_402_300_799_999
@@ -223,10 +224,19 @@ def count_category(tally: CategoryTally, value: Any, dtype: str) -> None:
         tally.wrong += 1
 
 
+def derived_value(derivation: Derivation, name: str, value: Any) -> Any:
+    """Number of a derived column, None where it is missing, a text where it is a type error."""
+    found = of_text(derivation, value) if isinstance(derivation, TextDerivation) else of_vector(derivation, value)
+    if isinstance(found, str):
+        return None if found == "missing" else found
+    return found[derivation.columns.index(name)]
+
+
 def count_row(pane: PaneTally, row: dict[str, Any], layout: PaneLayout) -> None:
     numbers = []
     for name, column in layout.columns.items():
-        value = row.get(name)
+        derivation = layout.derived.get(name)
+        value = row.get(name) if derivation is None else derived_value(derivation, name, row.get(derivation.source))
         if isinstance(column, NumericLayout):
             tally = pane.columns.setdefault(name, NumberTally([0] * column.n_cells))
             count_number(tally, value, column)
@@ -297,7 +307,10 @@ def count_events(
                     name = ",".join(f"{column}=(other)" for column in definition)
                 names.append(name)
             known = set(plan.columns.exclude)
-            known.update(*(layout.columns for layout in plan.layouts), *plan.segments)
+            for layout in plan.layouts:
+                known.update(name for name in layout.columns if name not in layout.derived)
+                known.update(derivation.source for derivation in layout.derivations)
+            known.update(*plan.segments)
             sampled = zlib.crc32(event_id.encode()) % 16 == 0
             for name in names:
                 for profile in [layout.id for layout in plan.layouts] or [""]:

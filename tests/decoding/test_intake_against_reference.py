@@ -17,6 +17,7 @@ from stream_gov.decoding import CountingPlan, Intake, Rejection, column_chunk, i
 from stream_gov.summaries import (
     BooleanSummary,
     CategoricalSummary,
+    NumericLayout,
     NumericSummary,
     PaneLayout,
     PaneSummary,
@@ -63,18 +64,21 @@ def check_category(summary: CategoricalSummary | BooleanSummary, tally: Category
     assert summary.unseen.counts == counted
 
 
-def check_covariance(pane: PaneSummary, rows: list[list[float]]) -> None:
-    assert pane.covariance is not None
-    layouts = list(pane.covariance.columns.values())
+def check_covariance(pane: PaneSummary, group: str, rows: list[list[float]]) -> None:
+    covariance = pane.covariances[group]
+    layouts = list(covariance.columns.values())
+    numeric = [name for name, column in pane.layout.columns.items() if isinstance(column, NumericLayout)]
+    places = [numeric.index(name) for name in covariance.columns]
+    rows = [[row[place] for place in places] for row in rows]
     whole = [row for row in rows if not any(map(math.isnan, row))]
-    assert pane.covariance.n == len(whole)
+    assert covariance.n == len(whole)
     q = [
         [max(-(2**17), min(2**17, round((v - c.center) * (2.0**12 / c.scale)))) if abs(v) < 1e30 else int(math.copysign(2**17, v))
          for v, c in zip(row, layouts, strict=True)]
         for row in whole
     ]  # fmt: skip
     d = len(layouts)
-    assert pane.covariance.cross.tolist() == [[sum(r[i] * r[j] for r in q) for j in range(d)] for i in range(d)]
+    assert covariance.cross.tolist() == [[sum(r[i] * r[j] for r in q) for j in range(d)] for i in range(d)]
 
 
 def check_open_column(values: list[Any], pane: PaneSummary, name: str) -> None:
@@ -110,8 +114,9 @@ def check_pane(record: PaneRecord, tally: PaneTally) -> None:
             check_number(summary, tally.columns[name])
         else:
             check_category(summary, tally.columns[name])
-    if layout.covariance:
-        check_covariance(pane, tally.rows)
+    assert set(pane.covariances) == set(layout.covariance_groups)
+    for group in pane.covariances:
+        check_covariance(pane, group, tally.rows)
     assert set(pane.sketches) == set(tally.open_columns)
     for name, values in tally.open_columns.items():
         check_open_column(values, pane, name)

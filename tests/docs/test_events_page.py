@@ -19,6 +19,8 @@ from stream_gov.summaries import (
     NumericLayout,
     PaneLayout,
     PaneSummary,
+    TextDerivation,
+    VectorDerivation,
 )
 
 PAGE = (Path(__file__).parents[2] / "docs" / "events.md").read_text(encoding="utf-8")
@@ -27,13 +29,16 @@ REASONS, VALUES = (
     for part in PAGE.split("## A value that does not fit")
 )
 (EXAMPLE,) = re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)
+VECTOR, WRITTEN = VectorDerivation("vector", 1), TextDerivation("written", np.empty(0, np.uint32))
 LAYOUT = PaneLayout(
     "p@1",
     {
         "number": NumericLayout(np.array([0.0]), np.array([0, 1]), 0.0, 1.0),
         "text": CategoricalLayout(()),
         "boolean": BooleanLayout(),
+        **dict.fromkeys((*VECTOR.columns, *WRITTEN.columns), NumericLayout(np.empty(0), np.array([0]), 0.0, 1.0)),
     },
+    derivations=(VECTOR, WRITTEN),
 )
 NOW = 1_772_320_500_000
 
@@ -67,7 +72,7 @@ def test_the_examples_are_rejected_for_the_reason_given(reason, fragment):
         (raw, column, row[place])
         for row in VALUES
         for raw in re.findall("`([^`]+)`", row[0])
-        for place, column in ((1, "number"), (2, "text"), (3, "boolean"))
+        for place, column in ((1, "number"), (2, "text"), (2, "written"), (3, "boolean"), (4, "vector"))
     ],
 )
 def test_a_value_has_the_fate_given(raw, column, fate):
@@ -75,7 +80,9 @@ def test_a_value_has_the_fate_given(raw, column, fate):
     subject = intake()
     assert subject.add("t", 0, [0], [event], [NOW], now_ms=NOW) == []
     record, _ = subject.cut("t", 0, n_partitions=1, from_offset=0, to_offset=1)
-    counted = PaneSummary.from_bytes(record.summary, LAYOUT).columns[column]
+    counted = PaneSummary.from_bytes(record.summary, LAYOUT).columns[
+        {"vector": "vector.0", "written": "written.length"}.get(column, column)
+    ]
     fates = {"missing": counted.n_missing, "type error": counted.n_type_errors, "counted": counted.n_valid}
     assert fates == {name: int(name == fate) for name in fates}
 

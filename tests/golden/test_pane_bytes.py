@@ -7,7 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream_gov.summaries import BooleanLayout, CategoricalLayout, NumericLayout, PaneLayout, PaneSummary
+from stream_gov.summaries import (
+    BooleanLayout,
+    CategoricalLayout,
+    NumericLayout,
+    PaneLayout,
+    PaneSummary,
+    VectorDerivation,
+)
 
 FOLDER = Path(__file__).parent / "panes"
 LAYOUT = PaneLayout(
@@ -54,5 +61,35 @@ def test_golden_panes_of_format_1_are_read_and_written_alike(n):
     assert pane_of(n).to_bytes() == golden
 
 
+VECTOR = VectorDerivation("v", 4, k=2)
+VECTOR_LAYOUT = PaneLayout(
+    "golden@2",
+    dict.fromkeys(VECTOR.columns, NumericLayout(np.linspace(-2, 2, 5), np.array([0, 0, 1, 1, 2, 2]), 0.25, 0.75)),
+    derivations=(VECTOR,),
+)
+
+
+def vector_pane() -> PaneSummary:
+    """A thousand vectors of eighths, one of them missing and one too short."""
+    pane = PaneSummary(VECTOR_LAYOUT)
+    i = np.arange(1_000)
+    vectors = (np.outer(i, [3, 5, 7, 11]) % 17 / 8 - 1).tolist()
+    derived = VECTOR.derive([None, [1.0], *vectors[2:]], [0, 1])
+    pane.update_times(1_700_000_000_000, 1_700_000_001_000, 1_000)
+    for name, row in zip(VECTOR.columns, derived.numbers, strict=True):
+        pane.columns[name].update_values(row[np.isfinite(row)], n_missing=1, n_type_errors=len(derived.wrong))
+    pane.covariances["v"].update_rows(derived.numbers[1:].T)
+    return pane
+
+
+def test_the_golden_pane_with_the_covariance_of_a_vector_is_read_and_written_alike():
+    golden = (FOLDER / "format-1-vector.bin").read_bytes()
+    pane = PaneSummary.from_bytes(golden, VECTOR_LAYOUT)
+    assert pane.covariance is None
+    assert pane.covariances["v"].n == pane.columns["v.norm"].n_valid == 998
+    assert pane.to_bytes() == golden
+    assert vector_pane().to_bytes() == golden
+
+
 def test_the_golden_panes_are_all_there():
-    assert {p.name for p in FOLDER.iterdir()} == {f"format-1-n{n}.bin" for n in SIZES}
+    assert {p.name for p in FOLDER.iterdir()} == {*(f"format-1-n{n}.bin" for n in SIZES), "format-1-vector.bin"}

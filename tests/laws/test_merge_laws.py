@@ -27,13 +27,20 @@ from stream_gov.summaries import (
     NumericSummary,
     PaneLayout,
     PaneSummary,
+    VectorDerivation,
 )
 
 NUMERIC = NumericLayout(
     edges=np.array([-1.0, 0.0, np.nextafter(0.0, 1.0), 2.5]), groups=np.array([0, 0, 1, 2, 2]), center=0.5, scale=1.5
 )
 CATEGORICAL = CategoricalLayout(("a", "b", "c"))
-PANE = PaneLayout("p@1", {"x": NUMERIC, "y": NUMERIC, "c": CATEGORICAL, "b": BooleanLayout()}, covariance=True)
+VECTOR = VectorDerivation("v", 3, k=2)
+PANE = PaneLayout(
+    "p@1",
+    {"x": NUMERIC, "c": CATEGORICAL, "b": BooleanLayout(), **dict.fromkeys(VECTOR.columns, NUMERIC)},
+    covariance=True,
+    derivations=(VECTOR,),
+)
 
 numbers = st.one_of(
     st.floats(-5, 5, allow_nan=False), st.sampled_from([0.0, -0.0, 1e6, -1e12, 1e300, -1e308, 5e-324, 2.5, -1.0])
@@ -74,12 +81,17 @@ def update_pane(summary: PaneSummary, items: list[tuple[int, float, str, bool, s
     for at, x, word, flag, new in items:
         summary.update_times(at, at, 1)
         summary.columns["x"].update_values(np.array([x]))
-        summary.columns["y"].update_values(np.empty(0), n_missing=1)
+        derived = VECTOR.derive([None if flag else [x, 1.0, 2.0]], [0])
+        for name, row in zip(VECTOR.columns, derived.numbers, strict=True):
+            summary.columns[name].update_values(row[np.isfinite(row)], n_missing=flag, n_type_errors=len(derived.wrong))
         summary.columns["c"].update_values([word])
         summary.columns["b"].update_values([flag])
         summary.update_new_columns({new: 1})
-        assert summary.covariance is not None
-        summary.covariance.update_rows(np.array([[x, x / 2]]))
+        for covariance, rows in (
+            (summary.covariances[""], np.vstack([[[x]], derived.numbers])),
+            (summary.covariances["v"], derived.numbers[1:]),
+        ):
+            covariance.update_rows(rows.T)
 
 
 KINDS = [
@@ -123,7 +135,9 @@ def content(summary: Any) -> Any:
             summary.categories.to_state(),
             sorted(summary.numbers.counts.items()),
         )
-    return summary.to_bytes() if isinstance(summary, PaneSummary) else repr(summary.to_state())
+    if isinstance(summary, PaneSummary):
+        return summary.to_bytes(), {group: repr(one.to_state()) for group, one in summary.covariances.items()}
+    return repr(summary.to_state())
 
 
 def lists(kind: Kind) -> st.SearchStrategy[list[Any]]:

@@ -9,7 +9,8 @@ import pytest
 
 from stream_gov.contracts import UnreadableProfileError
 from stream_gov.reference import PROFILE_FORMAT, ReferenceProfile, split_profile_id
-from stream_gov.summaries import PaneLayout
+from stream_gov.summaries import NumericSummary, PaneLayout, TextDerivation, VectorDerivation
+from tests.summaries.brute_force_derivations import hash_of, of_text, of_vector
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "profiles"
 
@@ -88,6 +89,38 @@ def test_the_least_golden_profile_is_read():
     assert (profile.id, profile.n_rows, profile.first_ms, profile.version) == ("least@1", 2, None, "")
     assert profile.segments[""].columns["x"].cell_counts().tolist() == [1]
     assert profile.segments[""].columns["x"].n_missing == 1
+
+
+def test_the_golden_profile_with_derived_columns_is_read():
+    """The numbers are those of the rows that tests/golden/profiles/README.md describes, derived one by one."""
+    profile = ReferenceProfile.from_bytes(golden("format-1-derived"))
+    text, vector = profile.layout.derivations
+    assert isinstance(text, TextDerivation)
+    assert vector == VectorDerivation("emb", 4, 8, 0)
+    assert text.vocabulary.tolist() == sorted(map(hash_of, ("order", "late", "broken")))
+    rows = range(2_000)
+    comments = [
+        None if i % 40 == 0 else "order" + " late" * (i % 2 == 0) + " broken!" * (i % 3 == 0) + f" {i}" * (i % 5 == 0)
+        for i in rows
+    ]
+    vectors = [
+        None if i % 50 == 0 else [i % 7 / 8, i % 11 / 8, i % 13 / 8, 389 * i % 2_000 / 8_000][: 3 if i == 1 else 4]
+        for i in rows
+    ]
+    columns = profile.segments[""].columns
+    for derivation, by_row in (
+        (text, [of_text(text, c) for c in comments]),
+        (vector, [of_vector(vector, v) for v in vectors]),
+    ):
+        for j, name in enumerate(derivation.columns):
+            again = NumericSummary(columns[name].layout)
+            valid = [row[j] for row in by_row if not isinstance(row, str)]
+            again.update_values(np.array(valid), n_missing=by_row.count("missing"), n_type_errors=by_row.count("wrong"))
+            assert again.to_state() == columns[name].to_state()
+    assert profile.segments[""].covariances["emb"].n == 1_959
+    assert profile.vector_long_run["emb"].n_blocks == 40
+    assert profile.column_types["emb"] == "vector"
+    assert ReferenceProfile.from_bytes(profile.to_bytes()).to_bytes() == golden("format-1-derived")
 
 
 def test_the_golden_profile_with_long_run_covariances_is_read():
@@ -203,6 +236,16 @@ def test_a_column_of_an_unknown_kind_asks_for_an_upgrade():
     content = golden_content("format-1-least")
     content["layout"] = ["least@1", [["x", ["vector", 3]]], False]
     with pytest.raises(UnreadableProfileError, match=r"column of kind 'vector'.*upgrade stream-gov"):
+        ReferenceProfile.from_bytes(pack(content))
+
+
+def test_a_derivation_of_an_unknown_kind_asks_for_an_upgrade_and_one_without_its_columns_is_refused():
+    content = golden_content("format-1-least")
+    content["layout"] = [*content["layout"], [["sound", "x", 3]]]
+    with pytest.raises(UnreadableProfileError, match=r"derives columns from one of kind 'sound'.*upgrade stream-gov"):
+        ReferenceProfile.from_bytes(pack(content))
+    content["layout"][-1] = [["vector", "x", 3, 8, 0]]
+    with pytest.raises(UnreadableProfileError, match=r"damaged.*'x.norm', derived from 'x', must be a numeric column"):
         ReferenceProfile.from_bytes(pack(content))
 
 

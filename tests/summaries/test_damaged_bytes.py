@@ -8,16 +8,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream_gov.contracts import UnreadableRecordError
-from stream_gov.summaries import BooleanLayout, CategoricalLayout, ColumnSketch, NumericLayout, PaneLayout, PaneSummary
+from stream_gov.summaries import (
+    BooleanLayout,
+    CategoricalLayout,
+    ColumnSketch,
+    NumericLayout,
+    PaneLayout,
+    PaneSummary,
+    VectorDerivation,
+)
 
+VECTOR = VectorDerivation("v", 2, k=2)
 LAYOUT = PaneLayout(
     "p@1",
     {
         "x": NumericLayout(np.linspace(-2, 2, 20), np.zeros(21, np.int64), 0.0, 1.0),
         "c": CategoricalLayout(("a", "b")),
         "b": BooleanLayout(),
+        **dict.fromkeys(VECTOR.columns, NumericLayout(np.empty(0), np.array([0]), 0.0, 1.0)),
     },
     covariance=True,
+    derivations=(VECTOR,),
 )
 OPEN = PaneLayout("", {})
 
@@ -30,8 +41,10 @@ def counted() -> PaneSummary:
     pane.columns["c"].update_values(["a", "new", "newer"] * 100)
     pane.columns["b"].update_values([True] * 300)
     pane.update_new_columns({"extra": 4})
-    assert pane.covariance is not None
-    pane.covariance.update_rows(values[:, None])
+    for name in VECTOR.columns:
+        pane.columns[name].update_values(values)
+    pane.covariances[""].update_rows(np.column_stack([values] * 4))
+    pane.covariances["v"].update_rows(np.column_stack([values, -values]))
     return pane
 
 
