@@ -1,4 +1,4 @@
-"""`stream-gov reference build|show|list`."""
+"""`stream-gov reference build|show|promote|list`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from stream_gov.cli.command_inputs import open_table, read_monitor, read_profile
 from stream_gov.cli.groups import Command, examples, new_app
 from stream_gov.cli.options import (
     AsJson,
+    Bootstrap,
     EventIdColumn,
     FromTime,
     IgnoredColumns,
@@ -27,6 +28,7 @@ from stream_gov.cli.options import (
     VersionColumn,
 )
 from stream_gov.cli.output import note, print_table, warning
+from stream_gov.cli.promote_command import promote
 from stream_gov.contracts import ConfigurationError, DataError
 
 if TYPE_CHECKING:
@@ -218,34 +220,26 @@ def _print_profile(profile: ReferenceProfile) -> None:
         warning(text)
 
 
+app.command(
+    cls=Command,
+    epilog=examples(
+        "stream-gov reference promote prices-base@4 --dry-run",
+        "stream-gov reference promote prices-base@3 --monitor prices",
+    ),
+)(promote)
+
+
 @app.command("list", cls=Command, epilog=examples("stream-gov reference list --json | jq -r .id"))
 def list_references(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line instead of a table.")] = False,
+    bootstrap: Bootstrap = None,
     state_dir: StateDir = None,
 ) -> None:
-    """List the references in the state directory."""
-    from stream_gov.cli.profile_table import describe_profile
+    """List the references in the state directory, and which monitors are compared with each.
 
-    state = state_of(read_settings(state_dir=state_dir))
-    rows = []
-    for profile_id in state.profile_ids():
-        try:
-            profile = state.load_profile(profile_id)
-        except DataError as err:  # one bad file does not hide the others
-            warning(str(err))
-            continue
-        if as_json:
-            described = describe_profile(profile)
-            typer.echo(json.dumps({**described, "columns": [c["column"] for c in described["columns"]]}))
-        else:
-            built = time.strftime("%Y-%m-%d %H:%MZ", time.gmtime(profile.created_ms / 1_000))
-            n_columns = str(len(profile.layout.columns))
-            rows.append(
-                (profile.id, profile.model, profile.version, f"{profile.n_rows:,}", n_columns, built, profile.source)
-            )
-    if rows:
-        print_table(
-            ("reference", "model", "version", "rows", "columns", "built", "source"), rows, right=("rows", "columns")
-        )
-    elif not as_json:
-        note(f"no references in {state.references}; build one with `stream-gov reference build`")
+    Where a broker is configured or runs, also what is in force there: monitors that name another revision there than here are marked, and so are revisions that are in force and not here.
+    """
+    from stream_gov.cli.reference_list import list_lines
+
+    settings = read_settings(bootstrap=bootstrap, state_dir=state_dir)
+    list_lines(settings, state_of(settings), as_json=as_json)

@@ -331,7 +331,7 @@ class Detector:
         """Judge a window for the first time, or once more after late events."""
         start = end - monitor.window.size
         inside = {k: p for k, p in series.panes.items() if start <= k[0] and k[0] + k[1] <= end}
-        profile_id = self._profile_to_compare(inside)
+        profile_id = self._profile_to_compare(monitor, inside)
         chosen = [p for k, p in inside.items() if k[2] == profile_id]
         events = sum(p.n_events for p in chosen)
         said = series.reported.get(end)
@@ -421,16 +421,16 @@ class Detector:
             known = self._levels[monitor.model] = monitor, profile, levels_for(monitor, profile)
         return known[2]
 
-    def _profile_to_compare(self, panes: dict[PaneKey, PaneState]) -> str:
-        """Return the profile that most of the window's events were counted for; of equals the newest.
+    def _profile_to_compare(self, monitor: Monitor, panes: dict[PaneKey, PaneState]) -> str:
+        """Return the profile that most of the window's events were counted for; of equals the one that the monitor names, or the newest.
 
         While a profile is replaced, ingest counts on both: the old one holds all events of the windows that span the change, the new
-        one all events of the windows after it.
+        one all events of the windows after it. The new one may be an older revision.
         """
         counts: dict[str, int] = {}
         for (_, _, profile), pane in panes.items():
             counts[profile] = counts.get(profile, 0) + pane.n_events
-        return max(counts, key=lambda p: (counts[p], _revision(p)), default="")
+        return max(counts, key=lambda p: (counts[p], p == monitor.reference, _revision(p)), default="")
 
     def _profile_of_pane(self, profile_id: str) -> ReferenceProfile | None:
         return self._catalog.profile(profile_id) if profile_id else None
