@@ -1,4 +1,4 @@
-"""`stream-gov reference build|show|promote|list`."""
+"""`stream-gov reference build|show|diff|promote|list`."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stream_gov.cli.command_inputs import open_table, read_monitor, read_profile, read_settings, state_of
+from stream_gov.cli.diff_command import diff
 from stream_gov.cli.groups import Command, examples, new_app
 from stream_gov.cli.options import (
     AsJson,
@@ -220,6 +221,13 @@ def _print_profile(profile: ReferenceProfile) -> None:
         warning(text)
 
 
+app.command(
+    cls=Command,
+    epilog=examples(
+        "stream-gov reference diff prices-base@1 prices-base@2",
+        "stream-gov reference diff old.sgref prices-base --json",
+    ),
+)(diff)
 app.command(
     cls=Command,
     epilog=examples(
