@@ -86,6 +86,7 @@ def backtest(
     from stream_gov.cli.row_choice import RowChoice
     from stream_gov.detection import BacktestTotals
     from stream_gov.detection import backtest as run_backtest
+    from stream_gov.reference import season_mismatch
 
     settings = read_settings(state_dir=state_dir)
     watched = read_monitor(monitor)
@@ -94,6 +95,10 @@ def backtest(
         msg = f"{monitor}: reference: the monitor names none, so there is nothing to compare with; add one, or give --reference"
         raise ConfigurationError(msg)
     profile = read_profile(settings, named)
+    mistake = season_mismatch(watched, profile)
+    if mistake:
+        msg = f"{monitor}: season: {mistake}"
+        raise ConfigurationError(msg)
     table = open_table(
         data,
         watched,

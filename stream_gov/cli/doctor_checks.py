@@ -19,7 +19,7 @@ from pydantic import BaseModel
 
 from stream_gov.contracts import ConfigurationError, DataError, Monitor, StreamGovError
 from stream_gov.files.state_directory import StateDirectory
-from stream_gov.reference import ReferenceProfile
+from stream_gov.reference import ReferenceProfile, season_mismatch
 from stream_gov.settings import Settings
 
 __all__ = [
@@ -258,6 +258,11 @@ def check_reference(monitor: Monitor, state: StateDirectory) -> Iterator[Finding
             f"monitor {monitor.name} watches the model {monitor.model}, and its reference {profile.id} was made for {profile.model}",
             f"build a reference with this monitor: `stream-gov reference build DATA --monitor {state.monitor_path(monitor.name)}`",
         )
+        return
+    mismatch = season_mismatch(monitor, profile)
+    if mismatch:
+        problem, _, remedy = mismatch.rpartition("; ")
+        yield Finding("references", Level.PROBLEM, problem, remedy)
         return
     yield Finding(
         "references",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from stream_gov.summaries import ColumnSketch
 
-__all__ = ["bars", "of_numbers"]
+__all__ = ["bars", "curve", "of_numbers"]
 
 _BLOCKS = "▁▂▃▄▅▆▇█"
 
@@ -26,6 +26,25 @@ def bars(shares: Sequence[float]) -> str:
     if largest <= 0:
         return " " * len(shares)
     return "".join(" " if s <= 0 else _BLOCKS[max(0, round(s / largest * len(_BLOCKS)) - 1)] for s in shares)
+
+
+def curve(values: Sequence[float | None]) -> str:
+    """One character for each value between the least and the largest; a blank where there is none.
+
+    Examples
+    --------
+    >>> curve([-1.0, 0.0, 1.0, None, 1.0]), curve([3.0, 3.0])
+    ('▁▅█ █', '▄▄')
+    """
+    known = [value for value in values if value is not None]
+    if not known:
+        return " " * len(values)
+    low, span = min(known), max(known) - min(known)
+    last = len(_BLOCKS) - 1
+    return "".join(
+        " " if v is None else _BLOCKS[int((v - low) / span * last + 0.5) if 0 < span < float("inf") else last // 2]
+        for v in values
+    )
 
 
 def of_numbers(sketch: ColumnSketch, *, width: int = 16) -> str:

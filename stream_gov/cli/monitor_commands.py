@@ -34,7 +34,7 @@ def validate(
 ) -> None:
     """Check monitor files.
 
-    Each mistake is a line with its place, the nearest known key and what is allowed. Where the reference is in the state directory already, the columns that a monitor names are looked up in it.
+    Each mistake is a line with its place, the nearest known key and what is allowed. Where the reference is in the state directory already, the columns and the season that a monitor names are looked up in it.
     """
     state = state_of(read_settings(state_dir=state_dir))
     n_wrong = 0
@@ -45,6 +45,11 @@ def validate(
             n_wrong += 1
             for line in str(err).splitlines():
                 error(line)
+            continue
+        mistake = _mistake_of_season(monitor, state)
+        if mistake:
+            n_wrong += 1
+            error(f"{path}: season: {mistake}")
             continue
         typer.echo(f"{path}: valid: {_in_words(monitor)}")
         for doubt in _doubts(monitor, state):
@@ -59,7 +64,25 @@ def _in_words(monitor: Monitor) -> str:
         window += f" every {format_duration(monitor.window.every_ms)}"
     checks = ", ".join(dict.fromkeys(c.statistic for c in monitor.checks))
     reference = f"compared with {monitor.reference}" if monitor.reference else "without a reference"
+    if monitor.seasonal is not None:
+        reference += f" by {monitor.seasonal}"
+    if monitor.trailing is not None:
+        reference = (
+            f"compared with the {format_duration(monitor.trailing.length)} before in the cells of {monitor.reference}"
+        )
     return f"monitor {monitor.name} of model {monitor.model}, {window}, {reference}; checks {checks}"
+
+
+def _mistake_of_season(monitor: Monitor, state: StateDirectory) -> str:
+    """What makes every verdict `insufficient`, where the reference is known; empty otherwise."""
+    from stream_gov.reference import season_mismatch
+
+    if monitor.reference is None:
+        return ""
+    try:
+        return season_mismatch(monitor, state.load_profile(monitor.reference))
+    except DataError:  # a doubt, see `_doubts`
+        return ""
 
 
 def _doubts(monitor: Monitor, state: StateDirectory) -> list[str]:
@@ -112,6 +135,10 @@ def apply(
     monitor = Monitor.from_yaml(text, source=str(file))
     state = state_of(settings)
     profile = None if monitor.reference is None else state.load_profile(monitor.reference)
+    mistake = _mistake_of_season(monitor, state)
+    if mistake:
+        msg = f"{file}: season: {mistake}"
+        raise ConfigurationError(msg)
     kept = state.save_monitor(monitor, text=text)
     typer.echo(f"kept {kept}")
     for doubt in _doubts(monitor, state):

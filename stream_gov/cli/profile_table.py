@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from stream_gov.cli.histogram import bars, of_numbers
+from stream_gov.cli.season_table import describe_season, season_lines
 from stream_gov.reference import ReferenceProfile
 from stream_gov.summaries import CategoricalLayout, ColumnSketch, NumericSummary
 
@@ -34,6 +35,7 @@ def describe_profile(profile: ReferenceProfile) -> dict[str, Any]:
         "last_ms": profile.last_ms,
         "stream_gov_version": profile.stream_gov_version,
         "segments": sorted(profile.known_segments),
+        "season": describe_season(profile),
         "columns": describe_columns(profile),
         "ignored": profile.ignored,
         "warnings": list(profile.warnings),
@@ -109,6 +111,7 @@ def heading_lines(profile: ReferenceProfile) -> Iterable[str]:
     if profile.first_ms is not None and profile.last_ms is not None:
         yield f"event times {time_text(profile.first_ms)} to {time_text(profile.last_ms)}"
     yield f"built {time_text(profile.created_ms)} by stream-gov {profile.stream_gov_version}; data hash {profile.data_hash}"
+    yield from season_lines(profile)
     if profile.known_segments:
         shown = sorted(profile.known_segments)
         more = f" and {len(shown) - 8} more" if len(shown) > 8 else ""

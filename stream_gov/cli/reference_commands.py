@@ -196,7 +196,7 @@ def show(
 ) -> None:
     """Show a reference column by column.
 
-    For each its kind and type, missing values, moments, quantiles or categories, and its shape.
+    For each its kind and type, missing values, moments, quantiles or categories, and its shape. Of a reference with a season also the emptiest slots, and the cycle of each column.
     """
     from stream_gov.cli.profile_table import describe_profile
 
@@ -209,12 +209,18 @@ def show(
 
 def _print_profile(profile: ReferenceProfile) -> None:
     from stream_gov.cli.profile_table import heading_lines, table_rows
+    from stream_gov.cli.season_table import cycle_rows
 
     for line in heading_lines(profile):
         typer.echo(line)
     typer.echo("")
     columns = ("column", "kind", "type", "missing", "mean", "sd", "shape", "min | 5 25 50 75 95 % | max, or shares")
     print_table(columns, table_rows(profile), right=("missing", "mean", "sd"))
+    cycles = cycle_rows(profile)
+    if cycles and profile.season is not None:
+        typer.echo("")
+        first, last = (profile.season.name_of(slot) for slot in (0, profile.season.n_slots - 1))
+        print_table(("column", "of each slot", "least to largest", f"from {first} to {last}"), cycles)
     for name, reason in profile.ignored.items():
         note(f"{name} is not watched: {reason}")
     for text in profile.warnings:

@@ -36,6 +36,7 @@ from stream_gov.contracts.monitor import (
     WindowConfig,
 )
 from stream_gov.contracts.result import Result, Verdict, content_id, result_id
+from stream_gov.contracts.seasons import Season, slot_names
 from stream_gov.contracts.summary_record import (
     NO_WATERMARK,
     PaneRecord,
@@ -45,9 +46,11 @@ from stream_gov.contracts.summary_record import (
     decode_record,
     encode_record,
 )
+from stream_gov.contracts.trailing import MAX_TRAILING_STEPS, TrailingConfig
 
 __all__ = [
     "MAX_EVENT_BYTES",
+    "MAX_TRAILING_STEPS",
     "NO_WATERMARK",
     "STATISTIC_NAMES",
     "Alert",
@@ -76,8 +79,10 @@ __all__ = [
     "ReplayRecord",
     "Result",
     "Scalar",
+    "Season",
     "StreamGovError",
     "SummaryRecord",
+    "TrailingConfig",
     "UnavailableError",
     "UnreadableProfileError",
     "UnreadableRecordError",
@@ -93,4 +98,5 @@ __all__ = [
     "format_duration",
     "parse_duration",
     "result_id",
+    "slot_names",
 ]

@@ -95,7 +95,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     segment: str
     """`""` for all events, otherwise such as `region=NSW`."""
     reference: str
-    """The profile compared with, `name@revision`."""
+    """What the windows are compared with, as in a result."""
     opened_window_start_ms: int
     opened_window_end_ms: int
     window_start_ms: int

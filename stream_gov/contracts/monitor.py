@@ -21,8 +21,10 @@ from stream_gov.contracts.alert_policy import AlertPolicy
 from stream_gov.contracts.durations import Duration, format_duration
 from stream_gov.contracts.errors import ConfigurationError
 from stream_gov.contracts.maintenance import Maintenance
+from stream_gov.contracts.seasons import Season, SeasonKind, check_timezone
 from stream_gov.contracts.strict_model import StrictModel as _Strict
 from stream_gov.contracts.strict_yaml import parse_yaml
+from stream_gov.contracts.trailing import TrailingConfig
 from stream_gov.contracts.unknown_keys import describe_validation_error, nearest
 
 __all__ = ["STATISTIC_NAMES", "Budget", "Check", "ColumnSelection", "Monitor", "WindowConfig"]
@@ -36,18 +38,26 @@ STATISTIC_NAMES = (
     "l_infinity",
     "mean_shift",
     "spread_shift",
+    "hellinger",
+    "kullback_leibler",
+    "total_variation",
+    "mann_whitney",
+    "cramer_von_mises",
+    "anderson_darling",
+    "energy_distance",
     "missing_share",
     "type_error_share",
     "unseen_share",
     "new_columns",
     "missing_columns",
+    "drifted_columns",
     "e_detector",
 )
 """Names a check may use; a test holds this list equal to the catalogue of `stream_gov.statistics` and the sequential ones."""
 
 SEQUENTIAL_STATISTICS = frozenset({"e_detector"})
 """Judged over many windows, not by one."""
-MODEL_STATISTICS = frozenset({"new_columns", "missing_columns"})
+MODEL_STATISTICS = frozenset({"new_columns", "missing_columns", "drifted_columns"})
 P_VALUE_STATISTICS = frozenset(
     {
         "psi",
@@ -56,13 +66,33 @@ P_VALUE_STATISTICS = frozenset(
         "chi_squared",
         "mean_shift",
         "spread_shift",
+        "hellinger",
+        "kullback_leibler",
+        "mann_whitney",
+        "cramer_von_mises",
+        "anderson_darling",
+        "energy_distance",
         "missing_share",
         "type_error_share",
         "unseen_share",
     }
 )
 CALIBRATED_STATISTICS = frozenset(
-    {"psi", "jensen_shannon", "ks", "mean_shift", "missing_share", "type_error_share", "unseen_share"}
+    {
+        "psi",
+        "jensen_shannon",
+        "ks",
+        "mean_shift",
+        "hellinger",
+        "kullback_leibler",
+        "mann_whitney",
+        "cramer_von_mises",
+        "anderson_darling",
+        "energy_distance",
+        "missing_share",
+        "type_error_share",
+        "unseen_share",
+    }
 )
 
 _NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
@@ -134,6 +164,9 @@ class Check(_Strict):
             raise ValueError(msg)
         if self.columns is not None and self.statistic in MODEL_STATISTICS:
             msg = f"{self.statistic} is of the whole model; take `columns` away"
+            raise ValueError(msg)
+        if self.statistic == "drifted_columns" and self.threshold is not None and self.threshold >= 1:
+            msg = f"drifted_columns is a share, so `threshold` must be below 1, got {self.threshold:g}; write 0.3 for 30 %"
             raise ValueError(msg)
         for name in ("threshold", "tolerance"):
             value = getattr(self, name)
@@ -224,9 +257,15 @@ _SEGMENTS_SCHEMA = {
 }
 
 
+def _or_a_coarser_season(season: str | None) -> str:
+    """A season holds panes to the length of its slots."""
+    return "" if season is None else ", or a shorter `size`, or `season: day_of_week`"
+
+
 def _default_checks() -> tuple[Check, ...]:
     return (
         Check(statistic="psi", tolerance=0.1),
+        Check(statistic="mann_whitney", tolerance=0.1),
         Check(statistic="e_detector", tolerance=0.1),
         Check(statistic="missing_share", tolerance=0.02),
         Check(statistic="type_error_share", tolerance=0.001),
@@ -253,13 +292,19 @@ class Monitor(_Strict):
     """Segments kept apart; the rarest of the reference beyond it are counted together as `(other)`."""
     window: WindowConfig
     pane: Duration | None = None
-    """Smallest step of time; without it the greatest common divisor of `window.size` and `window.every`."""
+    """Smallest step of time; without it the greatest common divisor of `window.size`, `window.every` and the slots of the season."""
     min_events: int = Field(default=200, ge=1)
     """Fewer valid values in a window (or in the reference): `insufficient`."""
     covariance: bool = False
     """Keep the joint covariance of the numeric columns in every pane."""
     calibration: Literal["independent", "long_run"] = "long_run"
     """What calibrated checks take the values of a column for: as dependent as the reference shows them, or independent draws."""
+    season: SeasonKind | None = None
+    """Compare each hour or day with the like hours or days of the reference."""
+    timezone: Annotated[str, AfterValidator(check_timezone)] | None = None
+    """Whose clocks the season follows, an IANA name; without it UTC."""
+    trailing: TrailingConfig | None = None
+    """Compare with a stretch of the recent past, in the cells of the reference."""
     budget: Budget = Budget()
     """How many false alarms are acceptable."""
     checks: tuple[Check, ...] = Field(default_factory=_default_checks)
@@ -281,7 +326,12 @@ class Monitor(_Strict):
             msg = f"pane ({format_duration(pane)}) must divide window.size ({format_duration(size)}) and window.every ({format_duration(every)})"
             raise ValueError(msg)
         if size // pane > _MAX_PANES_PER_WINDOW:
-            msg = f"a window has {size // pane} panes of {format_duration(pane)}, more than {_MAX_PANES_PER_WINDOW}; choose a longer `pane` or `every`"
+            msg = f"a window has {size // pane} panes of {format_duration(pane)}, more than {_MAX_PANES_PER_WINDOW}; choose a longer `pane` or `every`{_or_a_coarser_season(self.season)}"
+            raise ValueError(msg)
+        self._check_what_it_is_compared_with()
+        statistics = {check.statistic for check in self.checks}
+        if "drifted_columns" in statistics and statistics <= MODEL_STATISTICS:
+            msg = "drifted_columns counts the columns that other checks call drift, and there is no check of columns; add one, such as {statistic: psi, tolerance: 0.1}"
             raise ValueError(msg)
         seen: dict[str, set[str | None]] = {}
         for check in self.checks:
@@ -297,10 +347,45 @@ class Monitor(_Strict):
             raise ValueError(msg)
         return self
 
+    def _check_what_it_is_compared_with(self) -> None:
+        if self.timezone is not None and self.season is None:
+            msg = "timezone: only a season follows the clocks of a time zone; add `season` or take `timezone` away"
+            raise ValueError(msg)
+        if self.seasonal is not None and self.seasonal.longest_pane_ms % self.pane_ms:
+            longest = format_duration(self.seasonal.longest_pane_ms)
+            msg = (
+                f"pane ({format_duration(self.pane_ms)}) would span two slots of the season {self.seasonal}; write `pane: {longest}` "
+                f"or what divides {longest}, or leave `pane` out"
+            )
+            raise ValueError(msg)
+        if self.trailing is None:
+            return
+        if self.season is not None:
+            msg = (
+                "season and trailing are two ways to compare a window, and only one can be used; take one of them away"
+            )
+            raise ValueError(msg)
+        if self.reference is None:
+            msg = "trailing: the events are counted in the cells of a reference; name one in `reference`"
+            raise ValueError(msg)
+        named = sorted({check.statistic for check in self.checks} & SEQUENTIAL_STATISTICS)
+        if named and "checks" in self.model_fields_set:
+            msg = f"{named[0]} finds shifts that last, and with `trailing` what lasts becomes the past; take it out of `checks`, or take `trailing` away"
+            raise ValueError(msg)
+        self.trailing.check(self.window.every_ms)
+
+    @property
+    def seasonal(self) -> Season | None:
+        """The season and its time zone; None: windows are compared with the whole of the reference."""
+        return None if self.season is None else Season(self.season, self.timezone or "UTC")
+
     @property
     def pane_ms(self) -> int:
         """Length of a pane in milliseconds."""
-        return math.gcd(self.window.size, self.window.every_ms) if self.pane is None else self.pane
+        if self.pane is not None:
+            return self.pane
+        longest = 0 if self.seasonal is None else self.seasonal.longest_pane_ms
+        return math.gcd(self.window.size, self.window.every_ms, longest)
 
     def in_maintenance(self, start_ms: int, end_ms: int) -> bool:
         """Tell whether a window overlaps a maintenance by any part; start inclusive, end exclusive."""
@@ -312,6 +397,8 @@ class Monitor(_Strict):
         for check in self.checks:
             if check.statistic in MODEL_STATISTICS:
                 continue
+            if check.statistic in SEQUENTIAL_STATISTICS and self.trailing is not None:
+                continue  # one of the default checks, which has no meaning there
             if check.columns is None:
                 chosen.setdefault(check.statistic, check)
             elif column in check.columns:

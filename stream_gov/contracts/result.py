@@ -84,7 +84,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     """Why `insufficient`, in words; otherwise empty."""
     reference: str
-    """The profile compared with, `name@revision`; empty if there is none."""
+    """The profile compared with, `name@revision`; empty if there is none. With a season or a trailing reference a `~` follows, and which:
+    `prices@1~hour_of_day`, `prices@1~7d`, or `prices@1~7d/1d` with a gap."""
     events: int
     """Events counted in this window and segment."""
     late: int

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import msgspec
@@ -30,6 +30,7 @@ from stream_gov.detection.alert_driver import (
 )
 from stream_gov.detection.alert_groups import AlertGroups
 from stream_gov.detection.catalog import Catalog
+from stream_gov.detection.comparison import choose_comparison, expect_of_newest, merge_panes, profile_to_compare
 from stream_gov.detection.due_windows import MAX_EMPTY_WINDOWS, due_windows
 from stream_gov.detection.judge import Window, judge_window, levels_for
 from stream_gov.detection.levels import Levels
@@ -42,6 +43,14 @@ from stream_gov.detection.state import (
     Series,
     SeriesKey,
     table_key,
+)
+from stream_gov.detection.trailing_choice import (
+    forget_trail,
+    keep_in_trail,
+    resume_trail,
+    rewind_trail,
+    trim_trail,
+    watch_trail,
 )
 from stream_gov.detection.windows import first_end_after, last_end_containing, window_ends_containing
 from stream_gov.reference import ReferenceProfile
@@ -159,6 +168,10 @@ class Detector:
         if not pane.add(record.summary, record.n_events, record.n_rejected, source, record.to_offset):
             step.repeated += 1
             return step
+        if monitor.trailing is not None:
+            replay = state.models.get(record.model)
+            replayed = replay is not None and not replay.settled
+            watch_trail(monitor, key, series.trail, record.profile, start, step.updates, replayed=replayed)
         layout_owner = self._profile_of_pane(record.profile)
         if layout_owner is not None:
             pane.merged(layout_owner.layout)
@@ -198,7 +211,12 @@ class Detector:
             for pane_key in [k for k in series.panes if record.from_ms < k[0] + k[1] and k[0] <= record.until_ms]:
                 del series.panes[pane_key]
                 step.updates[table_key("pane", *key, *pane_key)] = None
-            fresh = Series(closed_until_ms=min(series.closed_until_ms or reopened, reopened), panes=series.panes)
+            rewind_trail(monitor, key, series, record.from_ms, record.until_ms, step.updates)
+            fresh = Series(
+                closed_until_ms=min(series.closed_until_ms or reopened, reopened),
+                panes=series.panes,
+                trail=series.trail,
+            )
             fresh.taken_back, over = take_back(series, reopened)
             step.alerts += over
             if series.sequential is not None:
@@ -263,12 +281,14 @@ class Detector:
         if replay is not None and not replay.settled and state.time.has_ended(replay.ended):
             # First everything that was replayed, by the clock of the replay; then live time, which may be years ahead: the time
             # between is no silence of the model.
-            self._close_until(monitor, state, state.time.replay_time(replay.replayed_to), step)
+            replayed_to = state.time.replay_time(replay.replayed_to)
+            self._close_until(monitor, state, replayed_to, step)
             replay.settled = True
             step.updates[table_key("model", model)] = replay.to_bytes()
-            for series in state.series.get(model, {}).values():
+            for key, series in state.series.get(model, {}).items():
                 series.last_event_end_ms = 0
                 series.wake_ms = NO_WATERMARK
+                resume_trail(monitor, key, series.trail, replayed_to, state.time.event_time(), step.updates)
         self._close_until(monitor, state, self._event_time(state, model), step)
 
     def _close_until(self, monitor: Monitor, state: PartitionState, now: int, step: Step) -> None:
@@ -303,20 +323,28 @@ class Detector:
         step.alerts += wake_alert(series, now)
         step.alerts += settle_taken_back(series)
         for pane_key in [k for k in series.panes if last_end_containing(k[0], size_ms=size, every_ms=every) <= final]:
+            keep_in_trail(monitor, key, series, pane_key, self._profile_of_pane(pane_key[2]), step.updates)
             del series.panes[pane_key]
             step.updates[table_key("pane", *key, *pane_key)] = None
+        trail_wakes = trim_trail(monitor, key, series.trail, final, step.updates)
         _report_leftovers(series, step)
         for end in [e for e in series.reported if e <= final]:
             del series.reported[end]
         closed = series.closed_until_ms
         quiet = 0 if closed is None else (closed - series.last_event_end_ms) // every
-        if quiet > MAX_EMPTY_WINDOWS and not series.panes and series.alert.last is None and not series.taken_back:
+        is_silent = (
+            quiet > MAX_EMPTY_WINDOWS and not series.panes and series.alert.last is None and not series.taken_back
+        )
+        if is_silent and trail_wakes is None:
             _forget(key, series, step)
             return True
         packed = series.to_bytes()
         if packed != as_kept or table_key("series", *key) in step.updates:
             step.updates[table_key("series", *key)] = packed
         next_end = min(first_end_after(now, size_ms=size, every_ms=every), snoozed_until(series))
+        if is_silent and trail_wakes is not None:
+            series.wake_ms = trail_wakes + lateness  # nothing but to forget the past, step by step
+            return False
         purges = (last_end_containing(start, size_ms=size, every_ms=every) + lateness for start, _, _ in series.panes)
         series.wake_ms = (
             min(next_end, *purges, *(end + lateness for end in series.reported)) if series.panes else next_end
@@ -331,9 +359,9 @@ class Detector:
         """Judge a window for the first time, or once more after late events."""
         start = end - monitor.window.size
         inside = {k: p for k, p in series.panes.items() if start <= k[0] and k[0] + k[1] <= end}
-        profile_id = self._profile_to_compare(monitor, inside)
-        chosen = [p for k, p in inside.items() if k[2] == profile_id]
-        events = sum(p.n_events for p in chosen)
+        profile_id = profile_to_compare(inside, monitor.reference)
+        chosen = {k: p for k, p in inside.items() if k[2] == profile_id}
+        events = sum(p.n_events for p in chosen.values())
         said = series.reported.get(end)
         revision = 0 if said is None else said[0] + 1
         late = series.pending_late + (0 if said is None else said[1])
@@ -351,18 +379,28 @@ class Detector:
             maintenance=monitor.in_maintenance(start, end),
         )
         profile, why_not = self._profile(monitor, profile_id)
+        compared = None if profile is None else choose_comparison(monitor, profile, key[2], series, start, chosen)
         newest = summary = None
-        if profile is not None and events:
-            is_new = [k[0] >= end - monitor.window.every_ms for k in inside if k[2] == profile_id]
-            newest = self._merge([p for p, new in zip(chosen, is_new, strict=True) if new], profile)
-            older = [p for p, new in zip(chosen, is_new, strict=True) if not new]
-            summary = newest.merge(self._merge(older, profile)) if older else newest
+        if profile is not None and compared is not None and events:
+            fresh = [k for k in compared.panes if k[0] >= end - monitor.window.every_ms]
+            older = [k for k in compared.panes if k[0] < end - monitor.window.every_ms]
+            newest = merge_panes([chosen[k] for k in fresh], profile)
+            summary = newest.merge(merge_panes([chosen[k] for k in older], profile)) if older else newest
         levels = None
         if newest is not None and profile is not None:
             levels = self._levels_of(monitor, profile)
-            self._gather_evidence(monitor, key, series, newest, profile, levels, end, step)
+            if compared is not None and not compared.why_not:
+                expected, slots = expect_of_newest(monitor, profile, key[2], compared, chosen, fresh)
+                self._gather_evidence(monitor, key, series, newest, profile, levels, end, step, expected, slots)
         judged = judge_window(
-            monitor, window, summary, profile, levels=levels, sequential=series.sequential, why_not=why_not
+            monitor,
+            window,
+            summary,
+            profile,
+            levels=levels,
+            sequential=series.sequential,
+            baseline=None if compared is None else compared.baseline,
+            why_not=why_not if compared is None else compared.why_not,
         )
         step.results.extend(judged.results)
         series.pending_late = series.pending_rejected = 0
@@ -393,6 +431,8 @@ class Detector:
         levels: Levels,
         end: int,
         step: Step,
+        expected: PaneSummary | None,
+        slots: Mapping[int, int],
     ) -> None:
         """Let the e-detector take in what is new in a window."""
         if key[2] not in profile.segments:
@@ -409,6 +449,8 @@ class Detector:
             levels=levels,
             start_ms=start,
             end_ms=end,
+            expected=expected,
+            slots=slots,
         ):
             series.sequential = state
             step.updates[table_key("sequential", *key)] = series.sequential_bytes()
@@ -421,17 +463,6 @@ class Detector:
             known = self._levels[monitor.model] = monitor, profile, levels_for(monitor, profile)
         return known[2]
 
-    def _profile_to_compare(self, monitor: Monitor, panes: dict[PaneKey, PaneState]) -> str:
-        """Return the profile that most of the window's events were counted for; of equals the one that the monitor names, or the newest.
-
-        While a profile is replaced, ingest counts on both: the old one holds all events of the windows that span the change, the new
-        one all events of the windows after it. The new one may be an older revision.
-        """
-        counts: dict[str, int] = {}
-        for (_, _, profile), pane in panes.items():
-            counts[profile] = counts.get(profile, 0) + pane.n_events
-        return max(counts, key=lambda p: (counts[p], p == monitor.reference, _revision(p)), default="")
-
     def _profile_of_pane(self, profile_id: str) -> ReferenceProfile | None:
         return self._catalog.profile(profile_id) if profile_id else None
 
@@ -442,19 +473,6 @@ class Detector:
             return None, f"the events were counted without a reference: {monitor.reference} was not there"
         profile = self._catalog.profile(profile_id)
         return profile, "" if profile is not None else f"the reference {profile_id} is not there any more"
-
-    @staticmethod
-    def _merge(panes: list[PaneState], profile: ReferenceProfile) -> PaneSummary:
-        total = PaneSummary(profile.layout)
-        for pane in panes:
-            total = total.merge(pane.merged(profile.layout))
-            pane.pack_away()
-        return total
-
-
-def _revision(profile_id: str) -> int:
-    _, _, revision = profile_id.rpartition("@")
-    return int(revision) if revision.isdigit() else 0
 
 
 def _report_leftovers(series: Series, step: Step) -> None:
@@ -473,6 +491,7 @@ def _report_leftovers(series: Series, step: Step) -> None:
 
 
 def _forget(key: SeriesKey, series: Series, step: Step) -> None:
+    forget_trail(key, series.trail, step.updates)
     step.alerts += end_alert(series, "over, since its monitor was taken away")
     step.updates[table_key("series", *key)] = None
     if series.sequential is not None:

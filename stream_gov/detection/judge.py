@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass
 
 from stream_gov.contracts import Check, Monitor, Result, Verdict, result_id
+from stream_gov.detection.baselines import Baseline, whole_baseline
+from stream_gov.detection.column_verdicts import DRIFTED_COLUMNS, describe_columns, judge_columns
 from stream_gov.detection.levels import Levels, levels_of
 from stream_gov.detection.sequential import E_DETECTOR, SequentialState, sequential_decision
 from stream_gov.reference import ReferenceProfile
@@ -57,6 +59,7 @@ def judge_window(
     *,
     levels: Levels | None = None,
     sequential: SequentialState | None = None,
+    baseline: Baseline | None = None,
     why_not: str = "",
 ) -> JudgedWindow:
     """Compare a window with its reference by every check of the monitor.
@@ -70,23 +73,26 @@ def judge_window(
     summary
         Of all events of the window, counted in the profile's layout; None if there are no events.
     profile
-        What it is compared with; None if there is none.
+        That it was counted for; None if there is none.
     levels
         Of the monitor's checks on this profile; None: they are computed.
     sequential
         Evidence for lasting shifts, this window included; None: it was not gathered.
+    baseline
+        What it is compared with; None: the whole of the profile.
     why_not
-        Why there is no profile, in words.
+        Why it is compared with nothing, in words.
 
     Returns
     -------
-    One result for each check and column that it applies to. Without events or without a profile only the `events` result.
+    One result for each check and column that it applies to. Only the `events` result without events, without a profile, or where `why_not` says why not.
     """
-    reference_id = profile.id if profile is not None else ""
-    reference = profile.segments.get(window.segment) if profile is not None else None
+    if baseline is None:
+        baseline = Baseline("", None) if profile is None else whole_baseline(profile, window.segment)
+    reference_id, reference = baseline.id, baseline.pane
     if window.events < monitor.min_events:
         reason = f"{window.events} events, fewer than min_events = {monitor.min_events}"
-    elif profile is None:
+    elif profile is None or why_not:
         reason = why_not
     elif reference is None:
         reason = f"the reference {reference_id} has no rows of this segment"
@@ -94,7 +100,7 @@ def judge_window(
         reason = ""
     n_reference = reference.n_events if reference is not None else 0
     results = [_events_result(monitor, window, reference_id, n_reference, reason)]
-    if summary is None or profile is None:
+    if summary is None or profile is None or why_not:
         return JudgedWindow(results, {})
     if reference is None:
         reference = PaneSummary(profile.layout)
@@ -105,7 +111,8 @@ def judge_window(
         for check in monitor.checks_of(column):
             level = levels.of(check, window.segment)
             if check.statistic == E_DETECTOR:
-                before = reference.columns[column]
+                # it judges what has lasted through many slots of a season, against all of them
+                before = profile.segments.get(window.segment, reference).columns[column]
                 decision = sequential_decision(
                     sequential, column, before, mine, check, level=level, min_events=monitor.min_events
                 )
@@ -120,11 +127,17 @@ def judge_window(
                     check,
                     monitor.min_events,
                     level=level,
-                    dependence=profile.dependence.get(column) if monitor.calibration == "long_run" else None,
+                    dependence=baseline.dependence.get(column) if monitor.calibration == "long_run" else None,
                 )
                 results.append(_result(monitor, window, reference_id, column, check, decision))
     details: dict[str, str] = {}
     for check in monitor.model_checks():
+        if check.statistic == DRIFTED_COLUMNS:
+            found, decision = judge_columns(check, results, n_reference, window.events)
+            results.append(_result(monitor, window, reference_id, "", check, decision))
+            if decision.verdict is Verdict.DRIFT:
+                details[check.statistic] = describe_columns(found)
+            continue
         decision = decide(
             STATISTICS[check.statistic],
             reference,

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from stream_gov.contracts import NO_WATERMARK, Check, Monitor, Verdict
 from stream_gov.detection.levels import Levels
-from stream_gov.reference import ReferenceProfile
+from stream_gov.reference import ReferenceProfile, long_run_by_slot
 from stream_gov.statistics import Decision, EDetectorPlan, Evidence, e_detector_plan, psi
-from stream_gov.summaries import AnyColumnSummary, PaneSummary, pooled_cells
+from stream_gov.summaries import AnyColumnSummary, Dependence, LongRun, PaneSummary, pooled_cells
 
 __all__ = ["E_DETECTOR", "EDetectorPlans", "SequentialState", "advance_evidence", "sequential_decision"]
 
@@ -89,26 +89,49 @@ class EDetectorPlans:
         self._plans: OrderedDict[tuple[str, str], tuple[ReferenceProfile, EDetectorPlan | None]] = OrderedDict()
 
     @staticmethod
-    def key(monitor: Monitor, profile: ReferenceProfile, segment: str, check: Check) -> str:
+    def key(monitor: Monitor, profile: ReferenceProfile, segment: str, check: Check, *, seasonal: bool = False) -> str:
         """What a plan depends on, apart from the column."""
-        return f"{profile.id}|{segment}|{check.tolerance!r}|{monitor.calibration}"
+        season = f"|{profile.season}" if seasonal else ""
+        return f"{profile.id}|{segment}|{check.tolerance!r}|{monitor.calibration}{season}"
 
     def of(
-        self, monitor: Monitor, profile: ReferenceProfile, segment: str, column: str, check: Check
+        self,
+        monitor: Monitor,
+        profile: ReferenceProfile,
+        segment: str,
+        column: str,
+        check: Check,
+        *,
+        seasonal: bool = False,
     ) -> EDetectorPlan | None:
-        """Return the plan; None where nothing can shift."""
-        key = self.key(monitor, profile, segment, check), column
+        """Return the plan; None where nothing can shift. With `seasonal` windows are compared with slots of the profile's season."""
+        key = self.key(monitor, profile, segment, check, seasonal=seasonal), column
         known = self._plans.get(key)
         if known is not None and known[0] is profile:
             self._plans.move_to_end(key)
             return known[1]
         reference = profile.segments[segment].columns[column]
-        dependence = profile.dependence.get(column) if monitor.calibration == "long_run" else None
+        long_run = None
+        slots: dict[int, LongRun] = {}
+        if monitor.calibration == "long_run":
+            dependence = profile.dependence.get(column)
+            if seasonal:
+                slots = long_run_by_slot(profile, segment, column)
+                if not slots:
+                    dependence = Dependence.assume(reference.cell_counts(), kind=reference.kind)
+            long_run = dependence.long_run if dependence is not None else None
+        if slots and profile.slots is not None:
+            rows = profile.slots.rows(segment)
+            any_slot = next(iter(slots.values()))
+            total = sum((rows[s] * k.covariance for s, k in slots.items()), np.zeros_like(any_slot.covariance))
+            long_run = replace(any_slot, covariance=total / sum(rows.values()))
         plan = e_detector_plan(
             reference.cell_counts(),
             kind=reference.kind,
             tolerance=check.tolerance or 0.0,
-            long_run=dependence.long_run if dependence is not None else None,
+            long_run=long_run,
+            slots=slots,
+            seasonal=seasonal,
         )
         self._plans[key] = profile, plan
         if len(self._plans) > MAX_PLANS:
@@ -135,6 +158,8 @@ def advance_evidence(
     levels: Levels,
     start_ms: int,
     end_ms: int,
+    expected: PaneSummary | None = None,
+    slots: Mapping[int, int] | None = None,
 ) -> bool:
     """Take in the newest part of a window, once; True if anything was taken in.
 
@@ -150,21 +175,28 @@ def advance_evidence(
         Of the monitor on this profile.
     start_ms, end_ms
         Span of the step.
+    expected
+        Of the slots of the season that the step has; None: the step is compared with the whole of the profile.
+    slots
+        Events of the step by slot of the season, where `expected` is given.
     """
     if end_ms <= state.taken_until_ms:
         return False
     checked = dict(_checks(monitor, profile))
+    seasonal = expected is not None
     state.columns = {name: known for name, known in state.columns.items() if name in checked}
     for column, check in checked.items():
-        plan = plans.of(monitor, profile, segment, column, check)
+        plan = plans.of(monitor, profile, segment, column, check, seasonal=seasonal)
         level = levels.of(check, segment)
         if plan is None or level is None:
             state.columns.pop(column, None)
             continue
-        plan_key = plans.key(monitor, profile, segment, check)
+        plan_key = plans.key(monitor, profile, segment, check, seasonal=seasonal)
         known = state.columns.get(column)
         before = known.evidence if known is not None and known.plan_key == plan_key else plan.fresh()
-        after = plan.update(before, step.columns[column].cell_counts(), level, start_ms=start_ms)
+        of_slots = expected.columns[column].cell_counts() if expected is not None else None
+        counts = step.columns[column].cell_counts()
+        after = plan.update(before, counts, level, start_ms=start_ms, expected=of_slots, slots=slots)
         state.columns[column] = ColumnEvidence(plan_key, after)
     state.taken_until_ms = end_ms
     return bool(checked)

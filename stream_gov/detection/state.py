@@ -6,7 +6,9 @@ Keys are JSON arrays, so that no name can be mistaken for another:
 - `["model", model]`: how far the replays of a model have come;
 - `["series", model, version, segment]`: what was closed, and the open alert;
 - `["sequential", model, version, segment]`: evidence of the e-detector;
-- `["pane", model, version, segment, start_ms, pane_ms, profile]`: the merged summary, and the cuts merged into it.
+- `["pane", model, version, segment, start_ms, pane_ms, profile]`: the merged summary, and the cuts merged into it;
+- `["trail", model, version, segment]`: since when a series was watched whose windows are compared with the past;
+- `["step", model, version, segment, start_ms, step_ms, profile]`: a piece of that past.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from stream_gov.contracts import NO_WATERMARK, Alert, Result, UnreadableRecordEr
 from stream_gov.detection.alert_attention import Attention
 from stream_gov.detection.alert_lifecycle import AlertMemory, upgraded
 from stream_gov.detection.sequential import SequentialState
+from stream_gov.detection.trailing import Trail, TrailStep
 from stream_gov.detection.watermarks import SourceWatermarks
 from stream_gov.summaries import PaneLayout, PaneSummary
 
@@ -131,13 +134,15 @@ class Series:
     """Alerts that were open when a replay took the windows back, until these have shown whether they open again."""
     panes: dict[PaneKey, PaneState] = field(default_factory=dict)
     """Kept under keys of their own."""
+    trail: Trail = field(default_factory=Trail)
+    """Kept under keys of their own."""
     sequential: SequentialState | None = None
     """Kept under a key of its own."""
     wake_ms: int = NO_WATERMARK
     """Event time before which nothing is to be done; not kept, only saves looking."""
 
     def to_bytes(self) -> bytes:
-        """Pack all but the panes."""
+        """Pack all but the panes and the trail."""
         return _encoder.encode(
             [
                 STATE_FORMAT,
@@ -226,6 +231,11 @@ class PartitionState:
         """Return one series, if it is known."""
         return self.series.get(key[0], {}).get(key)
 
+    def _kept_series(self, parts: list[Any]) -> Series:
+        """Series that a key names, made where none of its keys was met yet."""
+        model, version, segment = parts
+        return self.series.setdefault(model, {}).setdefault((model, version, segment), Series())
+
     def time_bytes(self) -> bytes:
         """Pack the watermarks."""
         return _encoder.encode([STATE_FORMAT, *self.time.to_state()])
@@ -256,17 +266,21 @@ class PartitionState:
                         fresh = Series.from_state(rest)
                         by_key = state.series.setdefault(parts[0], {})
                         known = by_key.get(tuple(parts))
-                        fresh.panes = known.panes if known is not None else {}
-                        fresh.sequential = known.sequential if known is not None else None
+                        if known is not None:
+                            fresh.panes, fresh.trail, fresh.sequential = known.panes, known.trail, known.sequential
                         by_key[tuple(parts)] = fresh
                     case "sequential":
-                        of_model = state.series.setdefault(parts[0], {})
-                        series = of_model.setdefault(tuple(parts), Series())
-                        series.sequential = SequentialState.from_state(rest)
+                        state._kept_series(parts).sequential = SequentialState.from_state(rest)
                     case "pane":
-                        model, version_name, segment, start_ms, pane_ms, profile = parts
-                        series = state.series.setdefault(model, {}).setdefault((model, version_name, segment), Series())
-                        series.panes[(start_ms, pane_ms, profile)] = PaneState.from_state(rest)
+                        *of_series, start_ms, pane_ms, profile = parts
+                        state._kept_series(of_series).panes[(start_ms, pane_ms, profile)] = PaneState.from_state(rest)
+                    case "trail":
+                        state._kept_series(parts).trail.watched = Trail.watched_from_state(rest)
+                    case "step":
+                        *of_series, start_ms, step_ms, profile = parts
+                        n_events, summary = rest
+                        step = TrailStep(n_events, summary)
+                        state._kept_series(of_series).trail.steps[(start_ms, step_ms, profile)] = step
                     case _:
                         msg = f"state under the unknown key {key}; upgrade `detect`"
                         raise UnreadableRecordError(msg)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 import stream_gov
-from stream_gov.contracts import ColumnSelection, DataError, Monitor
+from stream_gov.contracts import ColumnSelection, DataError, Monitor, Season
 from stream_gov.contracts.unknown_keys import nearest
 from stream_gov.reference.block_counts import BlockCounts
 from stream_gov.reference.column_scan import ColumnScan
@@ -20,6 +20,8 @@ from stream_gov.reference.long_run import dependence_of
 from stream_gov.reference.profile import ReferenceProfile, profile_id
 from stream_gov.reference.row_sample import RowSample
 from stream_gov.reference.rows import Rechunker, RowBatch, as_numbers
+from stream_gov.reference.season_counts import SeasonCounts
+from stream_gov.reference.seasonal_long_run import seasonal_dependence_of
 from stream_gov.reference.segments import Segmenter, SegmentScan
 from stream_gov.summaries import ASSUMED_INFLATION, HeavyHitters, PaneLayout, PaneSummary
 
@@ -43,6 +45,8 @@ class ProfileBuilder:
         Segments kept apart, the most frequent; the rows of all others go together into `(other)`.
     covariance
         Keep the joint covariance of the numeric columns.
+    season
+        Keep the slots of this cycle apart as well; the rows need event times.
 
     Notes
     -----
@@ -72,11 +76,14 @@ class ProfileBuilder:
         segments: Sequence[tuple[str, ...]] = (),
         max_segments: int = 100,
         covariance: bool = False,
+        season: Season | None = None,
     ) -> None:
         self._selection = columns if columns is not None else ColumnSelection()
         self._segments = tuple(segments)
         self._max_segments = max_segments
         self._covariance = covariance
+        self._season = season
+        self._seasonal: SeasonCounts | None = None
         self._chunks = Rechunker(_CHUNK)
         self._hash = DataHash()
         self._sample = RowSample()
@@ -102,6 +109,7 @@ class ProfileBuilder:
             segments=monitor.segments,
             max_segments=monitor.max_segments,
             covariance=monitor.covariance,
+            season=monitor.seasonal,
         )
 
     def sketch(self, batch: RowBatch) -> None:
@@ -171,7 +179,10 @@ class ProfileBuilder:
         self._layout = PaneLayout("", columns, covariance=self._covariance)
         self._segmenter = Segmenter(self._segments, self._segment_scan.most_frequent(self._max_segments))
         self._panes = {"": PaneSummary(self._layout)}
-        self._blocks = BlockCounts(self._layout)
+        if self._season is not None:
+            ranked = self._segment_scan.ranked()[: self._max_segments]
+            self._seasonal = SeasonCounts(self._season, self._layout, ranked, n_other=len(self._segments))
+        self._blocks = BlockCounts(self._layout, self._season)
         self._sample = RowSample()  # free its memory
         return self._layout
 
@@ -195,11 +206,16 @@ class ProfileBuilder:
             return
         count_rows(self._panes[""], batch)
         self._blocks.update(batch)
+        if self._seasonal is not None:
+            self._seasonal.update("", batch)
         for name, rows in self._segmenter.rows_of(batch).items():
             pane = self._panes.get(name)
             if pane is None:
                 pane = self._panes[name] = PaneSummary(layout)
-            count_rows(pane, batch.take(rows))
+            of_segment = batch.take(rows)
+            count_rows(pane, of_segment)
+            if self._seasonal is not None:
+                self._seasonal.update(name, of_segment)
 
     def finish(
         self,
@@ -240,7 +256,14 @@ class ProfileBuilder:
         version = self._version() if version is None else version
         long_run = dependence_of(self._blocks, everything)
         warnings = [*self._warnings, *_warnings_of(self._blocks, [c for c in base.columns if c not in long_run])]
+        seasonal_long_run, slots = {}, None
         layout = replace(base, id=profile_id(name, revision))
+        if self._seasonal is not None:
+            slots = self._seasonal.finish(layout)
+            seasonal_long_run = seasonal_dependence_of(self._blocks, self._seasonal.of_all_rows)
+            warnings += self._seasonal.warnings(
+                frozenset(self._panes), sorted(long_run.keys() - seasonal_long_run.keys())
+            )
         for pane in self._panes.values():
             pane.layout = layout
         return ReferenceProfile(
@@ -262,6 +285,9 @@ class ProfileBuilder:
             column_types={column: cells.kind for column, cells in layout.columns.items()},
             ignored=dict(self._ignored),
             long_run=long_run,
+            season=self._season,
+            slots=slots,
+            seasonal_long_run=seasonal_long_run,
             warnings=tuple(warnings),
             stream_gov_version=stream_gov.__version__,
         )

@@ -11,11 +11,20 @@ from numpy.typing import NDArray
 from stream_gov.reference.block_counts import BlockCounts, ColumnBlocks
 from stream_gov.summaries import Dependence, Inflation, LongRun, NumericSummary, PaneSummary
 
-__all__ = ["Bandwidth", "andrews_bandwidth", "bartlett", "dependence_of"]
+__all__ = [
+    "MIN_BLOCKS",
+    "Bandwidth",
+    "MeanOfBlocks",
+    "andrews_bandwidth",
+    "bandwidth_of",
+    "bartlett",
+    "dependence_of",
+    "spans_up_to",
+]
 
 _Array = NDArray[np.float64]
 
-_MIN_BLOCKS = 10
+MIN_BLOCKS = 10
 """Fewer blocks beyond the number of cells say nothing of their covariance."""
 _LARGEST_RHO = 0.97
 """Andrews's rule grows without bound towards a unit root; he proposes this bound."""
@@ -62,7 +71,7 @@ class Bandwidth:
         return self if span >= self.lag else Bandwidth(span, 1.0)
 
 
-def andrews_bandwidth(series: _Array) -> Bandwidth:
+def andrews_bandwidth(series: _Array, *, lost: float = 0.0) -> Bandwidth:
     """Lag for Bartlett's kernel, from a first-order autoregression of each series.
 
     The bandwidth `1.1447 (alpha k)**(1/3)` minimises the mean squared error, with `alpha` from the estimated autoregressions, each series weighing 1.
@@ -71,6 +80,8 @@ def andrews_bandwidth(series: _Array) -> Bandwidth:
     ----------
     series
         Of mean 0, shape `(k, d)`; series that are 0 throughout count for nothing.
+    lost
+        Autocorrelation at lag 1 that was taken away with estimated means: what that of independent numbers is below 0.
 
     Returns
     -------
@@ -86,7 +97,7 @@ def andrews_bandwidth(series: _Array) -> Bandwidth:
     if k < 3 or not filled.any():
         return Bandwidth(0, 1.0)
     x, y = series[:-1, filled], series[1:, filled]
-    rho = np.clip(np.einsum("ij,ij->j", x, y) / squares[filled], -_LARGEST_RHO, _LARGEST_RHO)
+    rho = np.clip(np.einsum("ij,ij->j", x, y) / squares[filled] + lost, -_LARGEST_RHO, _LARGEST_RHO)
     residuals = y - rho * x
     variance_squared = np.einsum("ij,ij->j", residuals, residuals) ** 2
     over = float((4 * rho**2 * variance_squared / ((1 - rho) ** 6 * (1 + rho) ** 2)).sum())
@@ -131,18 +142,18 @@ def _of_column(column: ColumnBlocks, n_blocks: int, block_rows: int, variance_of
     cells = counts[:, :-2]
     valid, rows = cells.sum(axis=1), counts.sum(axis=1)
     n_valid = float(valid.sum())
-    filled = int((cells.sum(axis=0) > 0).sum())
-    if n_valid == 0 or n_blocks < _MIN_BLOCKS + filled:
+    if n_valid == 0 or n_blocks < MIN_BLOCKS + int((cells.sum(axis=0) > 0).sum()):
         return None
     # Shares are ratios of sums over blocks, so their errors are those of the sums of `count - share * n`.
     shares = cells.sum(axis=0) / n_valid
     residuals = cells - np.outer(valid, shares)
-    bandwidth = _bandwidth_of_cells(residuals, shares)
-    mean = _Mean.of(column.steps[:n_blocks].astype(np.float64), valid, variance_of_steps)
-    missing, type_errors = _Mean.of_share(counts[:, -2], rows), _Mean.of_share(counts[:, -1], rows)
+    filled = shares > 0
+    bandwidth = bandwidth_of(residuals[:, filled] / np.sqrt(shares[filled]))
+    mean = MeanOfBlocks.of(column.steps[:n_blocks].astype(np.float64), valid, variance_of_steps)
+    missing, type_errors = MeanOfBlocks.of_share(counts[:, -2], rows), MeanOfBlocks.of_share(counts[:, -1], rows)
     longest = max(b.lag for b in (bandwidth, mean.bandwidth, missing.bandwidth, type_errors.bandwidth))
     spans = []
-    for span in _spans(longest):
+    for span in spans_up_to(longest):
         cut = bandwidth.cut(span)
         long_run = LongRun(
             block_rows=block_rows,
@@ -158,28 +169,34 @@ def _of_column(column: ColumnBlocks, n_blocks: int, block_rows: int, variance_of
     return Dependence(spans=tuple(spans))
 
 
-def _spans(longest: int) -> list[int]:
+def spans_up_to(longest: int) -> list[int]:
     """Lags 0, 1, 3, 7, ... for windows of up to 1, 2, 4, 8, ... blocks, and the longest."""
     return [2**i - 1 for i in range((longest + 1).bit_length()) if 2**i - 1 < longest] + [longest]
 
 
-def _bandwidth_of_cells(residuals: _Array, shares: _Array) -> Bandwidth:
+def bandwidth_of(normalised: _Array, *, lost: float = 0.0) -> Bandwidth:
     """The larger of two: for the normalised cells together, and for the direction in which blocks differ most.
 
     Dependence shows in a few directions (the level of a series) and hardly in single cells in the middle, and the distance between
     distributions is largest in the first.
+
+    Parameters
+    ----------
+    normalised
+        Counts less what is expected, over the root of the shares, shape `(k, d)`.
+    lost
+        As for :func:`andrews_bandwidth`.
     """
-    filled = shares > 0
-    normalised = residuals[:, filled] / np.sqrt(shares[filled])
     if normalised.shape[1] < 2:
         return Bandwidth(0, 1.0)
     directions = np.linalg.eigh(normalised.T @ normalised)[1]
-    choices = andrews_bandwidth(normalised), andrews_bandwidth(normalised @ directions[:, -1:])
+    largest = normalised @ directions[:, -1:]
+    choices = andrews_bandwidth(normalised, lost=lost), andrews_bandwidth(largest, lost=lost)
     return max(choices, key=lambda choice: (choice.lag, choice.correction))
 
 
 @dataclass(frozen=True, slots=True)
-class _Mean:
+class MeanOfBlocks:
     """A mean `sum(sums) / sum(sizes)` over blocks, against that of independent draws."""
 
     residuals: _Array
@@ -188,7 +205,8 @@ class _Mean:
     """Of the variance of a block's sum: that of independent draws; 0 where nothing varies."""
 
     @classmethod
-    def of(cls, sums: _Array, sizes: _Array, variance: float) -> _Mean:
+    def of(cls, sums: _Array, sizes: _Array, variance: float) -> MeanOfBlocks:
+        """From sums and sizes by block, shape `(k,)`, and the variance of a single value."""
         residuals = (sums - sums.sum() / sizes.sum() * sizes)[:, np.newaxis]
         unit = variance * float(sizes.mean())
         if not (0 < unit < math.inf and residuals.any()):
@@ -196,7 +214,8 @@ class _Mean:
         return cls(residuals, andrews_bandwidth(residuals), unit)
 
     @classmethod
-    def of_share(cls, counts: _Array, rows: _Array) -> _Mean:
+    def of_share(cls, counts: _Array, rows: _Array) -> MeanOfBlocks:
+        """From counts and rows by block, shape `(k,)`."""
         share = float(counts.sum() / rows.sum())
         return cls.of(counts, rows, share * (1 - share))
 

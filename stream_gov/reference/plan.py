@@ -8,7 +8,7 @@ from stream_gov.contracts import Monitor
 from stream_gov.decoding import CountingPlan
 from stream_gov.reference.profile import ReferenceProfile
 
-__all__ = ["counting_plan"]
+__all__ = ["counting_plan", "season_mismatch"]
 
 
 def counting_plan(monitor: Monitor, profiles: Sequence[ReferenceProfile]) -> CountingPlan:
@@ -37,4 +37,18 @@ def counting_plan(monitor: Monitor, profiles: Sequence[ReferenceProfile]) -> Cou
         columns=monitor.columns.model_copy(
             update={"exclude": (*monitor.columns.exclude, *sorted(ignored - set(monitor.columns.exclude)))}
         ),
+    )
+
+
+def season_mismatch(monitor: Monitor, profile: ReferenceProfile) -> str:
+    """Say why windows cannot be compared by the season that a monitor asks for, and what to do; empty where they can.
+
+    A season of the profile that the monitor does not ask for is no mismatch: windows are then compared with the whole.
+    """
+    if monitor.seasonal is None or monitor.seasonal == profile.season:
+        return ""
+    has = "without a season" if profile.season is None else f"with the season {profile.season}"
+    return (
+        f"the monitor {monitor.name} compares by the season {monitor.seasonal}, and the reference {profile.id} was built {has}; "
+        "build it again with this monitor (`stream-gov reference build`)"
     )

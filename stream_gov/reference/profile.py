@@ -10,7 +10,8 @@ from typing import Any
 
 import msgspec
 
-from stream_gov.contracts import UnreadableProfileError, UnreadableRecordError
+from stream_gov.contracts import Season, UnreadableProfileError, UnreadableRecordError
+from stream_gov.reference.season_slots import SlotSummaries
 from stream_gov.summaries import ColumnSketch, Dependence, PaneLayout, PaneSummary, n_cells_of, pooled_cells
 
 __all__ = ["PROFILE_FORMAT", "ReferenceProfile", "profile_id", "split_profile_id"]
@@ -98,6 +99,12 @@ class ReferenceProfile:
     long_run: dict[str, Dependence] = field(default_factory=dict)
     """By column: how strongly its rows depend on those before them. Without the columns, or all, where that is not known; see `warnings` and
     :attr:`dependence`."""
+    season: Season | None = None
+    """Cycle whose slots are kept apart; None: none was asked for when it was built."""
+    slots: SlotSummaries | None = None
+    """Counts by segment and slot of the season."""
+    seasonal_long_run: dict[str, Dependence] = field(default_factory=dict)
+    """By column: how strongly its rows depend on those before them beyond the season, in the coordinates of the slots."""
     warnings: tuple[str, ...] = ()
     """What the builder found doubtful, each naming its column and a remedy."""
     stream_gov_version: str = ""
@@ -118,7 +125,10 @@ class ReferenceProfile:
         if "" not in self.segments:
             msg = f'profile {self.id!r} lacks the segment "" of all rows; it has {sorted(self.segments)}'
             raise ValueError(msg)
-        for column, known in self.long_run.items():
+        if (self.season is None) != (self.slots is None) or (self.slots is not None and "" not in self.slots.segments):
+            msg = f"profile {self.id!r} has the season {self.season} and slots of {sorted(self.slots.segments) if self.slots else 'no segment'}; it needs both, or neither"
+            raise ValueError(msg)
+        for column, known in (*self.long_run.items(), *self.seasonal_long_run.items()):
             cells = self.layout.columns.get(column)
             n_cells = int(pooled_cells(n_cells_of(cells), kind=cells.kind).max()) + 1 if cells is not None else 0
             if known.long_run.shares.size != n_cells:
@@ -172,10 +182,20 @@ class ReferenceProfile:
                 **(
                     {"long_run": [[c, known.to_state()] for c, known in self.long_run.items()]} if self.long_run else {}
                 ),
+                **self._season_state(),
                 "stream_gov_version": self.stream_gov_version,
             }
         )
         return _MAGIC + bytes((PROFILE_FORMAT,)) + _digest(body) + body
+
+    def _season_state(self) -> dict[str, Any]:
+        if self.season is None or self.slots is None:
+            return {}
+        return {
+            "season": {"kind": self.season.kind, "timezone": self.season.timezone},
+            "slots": self.slots.to_state(),
+            "seasonal_long_run": [[c, known.to_state()] for c, known in self.seasonal_long_run.items()],
+        }
 
     @classmethod
     def from_bytes(cls, data: bytes | memoryview, *, source: str = "reference profile") -> ReferenceProfile:
@@ -220,6 +240,7 @@ class ReferenceProfile:
     def _from_map(cls, content: dict[str, Any]) -> ReferenceProfile:
         rest = dict(content)
         layout = PaneLayout.from_state(rest.pop("layout"))
+        season, slots = rest.pop("season", None), rest.pop("slots", None)
         return cls(
             name=rest.pop("name"),
             revision=rest.pop("revision"),
@@ -239,6 +260,9 @@ class ReferenceProfile:
             ignored=rest.pop("ignored"),
             warnings=tuple(rest.pop("warnings")),
             long_run={column: Dependence.from_state(state) for column, state in rest.pop("long_run", ())},
+            season=None if season is None else Season(season["kind"], season["timezone"]),
+            slots=None if slots is None else SlotSummaries.from_state(slots, layout),
+            seasonal_long_run={c: Dependence.from_state(state) for c, state in rest.pop("seasonal_long_run", ())},
             stream_gov_version=rest.pop("stream_gov_version"),
             extensions=rest,
         )

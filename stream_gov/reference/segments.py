@@ -48,13 +48,17 @@ class SegmentScan:
             met = Counter(zip(*(_value_names(batch, column) for column in definition), strict=True))
             counts.update({segment_name(definition, values): count for values, count in met.items()})
 
-    def most_frequent(self, largest: int) -> frozenset[str]:
-        """Return the names of the `largest` most frequent segments of all definitions together, of equal ones the first by name."""
-        ranked = sorted(
+    def ranked(self) -> list[str]:
+        """Return the names of the segments of all definitions together, the most frequent first, of equal ones the first by name."""
+        counted = sorted(
             ((name, count) for counts in self._counts.values() for name, count in counts.counts.items()),
             key=lambda item: (-item[1], item[0]),
         )
-        return frozenset(name for name, _ in ranked[:largest])
+        return [name for name, _ in counted]
+
+    def most_frequent(self, largest: int) -> frozenset[str]:
+        """Return the names of the `largest` most frequent segments."""
+        return frozenset(self.ranked()[:largest])
 
 
 class Segmenter:

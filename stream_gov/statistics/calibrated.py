@@ -32,10 +32,22 @@ from scipy import special
 from stream_gov.statistics.cell_groups import group_cells
 from stream_gov.statistics.counts import paired_counts
 from stream_gov.statistics.crossing import CONTINUITY, LARGEST_LEFT_OUT, SMALLEST_TOLERANCE, crossing, freeman_tukey
-from stream_gov.statistics.divergences import JENSEN_SHANNON_NATS, PSI_NATS, Divergence
+from stream_gov.statistics.divergences import (
+    JENSEN_SHANNON_NATS,
+    KULLBACK_LEIBLER_NATS,
+    PSI_NATS,
+    SQUARED_HELLINGER,
+    Divergence,
+)
 from stream_gov.statistics.share_rise import rise_p_value
 
-__all__ = ["distance_in_nats", "jensen_shannon_p_value", "psi_p_value"]
+__all__ = [
+    "distance_in_nats",
+    "hellinger_p_value",
+    "jensen_shannon_p_value",
+    "kullback_leibler_p_value",
+    "psi_p_value",
+]
 
 _Array = NDArray[np.float64]
 
@@ -125,6 +137,82 @@ def jensen_shannon_p_value(
         msg = f"a Jensen-Shannon distance is at most 1, got a tolerance of {tolerance!r}"
         raise ValueError(msg)
     return _divergence_p_value(expected, observed, JENSEN_SHANNON_NATS, distance_in_nats(tolerance), ordered=ordered)
+
+
+def hellinger_p_value(
+    expected: ArrayLike, observed: ArrayLike, *, tolerance: float = 0.0, ordered: bool = True
+) -> float:
+    """Chance of samples at least this far apart if their true Hellinger distance is at most the tolerance.
+
+    The test is that of :func:`psi_p_value` with the tolerance measured by the distance. Its square is an eighth of `F`, by which that test
+    measures the samples, so here `kappa` is 1.
+
+    Parameters
+    ----------
+    expected, observed
+        Counts (not shares) of independent draws per cell, same cells in the same order, shape `(k,)`.
+    tolerance
+        True distance, in `[0, 1]`, that counts as no drift.
+    ordered
+        Whether the order of the cells was not taken from these counts; False for categories sorted by their count.
+
+    Returns
+    -------
+    P-value in `[0, 1]`; 1 where both samples lie in one and the same cell; `nan` if either side has no counts.
+
+    Raises
+    ------
+    ValueError
+        The lengths differ, a count is negative or not finite, or the tolerance is outside `[0, 1]`.
+
+    Examples
+    --------
+    >>> hellinger_p_value([1000] * 10, [80] * 5 + [120] * 5) < 1e-4  # distance 0.071
+    True
+    >>> hellinger_p_value([1000] * 10, [80] * 5 + [120] * 5, tolerance=0.08)
+    1.0
+    """
+    _check_tolerance(tolerance)
+    if tolerance > 1:
+        msg = f"a Hellinger distance is at most 1, got a tolerance of {tolerance!r}"
+        raise ValueError(msg)
+    return _divergence_p_value(expected, observed, SQUARED_HELLINGER, tolerance * tolerance, ordered=ordered)
+
+
+def kullback_leibler_p_value(
+    expected: ArrayLike, observed: ArrayLike, *, tolerance: float = 0.0, ordered: bool = True
+) -> float:
+    """Chance of samples at least this far apart if the true Kullback-Leibler divergence of the window is at most the tolerance.
+
+    The test is that of :func:`psi_p_value` with the tolerance measured by the divergence of the window from the reference.
+
+    Parameters
+    ----------
+    expected, observed
+        Counts (not shares) of independent draws per cell, same cells in the same order, shape `(k,)`.
+    tolerance
+        True divergence, in nats, that counts as no drift; `>= 0`.
+    ordered
+        Whether the order of the cells was not taken from these counts; False for categories sorted by their count.
+
+    Returns
+    -------
+    P-value in `[0, 1]`; 1 where both samples lie in one and the same cell; `nan` if either side has no counts.
+
+    Raises
+    ------
+    ValueError
+        The lengths differ, a count is negative or not finite, or the tolerance is negative or not finite.
+
+    Examples
+    --------
+    >>> kullback_leibler_p_value([1000] * 10, [80] * 5 + [120] * 5) < 1e-4  # divergence 0.020
+    True
+    >>> kullback_leibler_p_value([1000] * 10, [80] * 5 + [120] * 5, tolerance=0.025)
+    1.0
+    """
+    _check_tolerance(tolerance)
+    return _divergence_p_value(expected, observed, KULLBACK_LEIBLER_NATS, tolerance, ordered=ordered)
 
 
 def distance_in_nats(distance: float) -> float:

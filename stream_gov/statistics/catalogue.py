@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal
 
 from stream_gov.statistics.calibrated import distance_in_nats, jensen_shannon_p_value, psi_p_value
 from stream_gov.statistics.calibrated_long_run import (
     long_run_ks_p_value,
     long_run_mean_shift_p_value,
-    long_run_p_value,
     long_run_share_p_value,
     long_run_unseen_p_value,
 )
+from stream_gov.statistics.catalogue_distances import DISTANCES, divergence_long_run, is_ordered
 from stream_gov.statistics.chi_squared import chi_squared, chi_squared_p_value
 from stream_gov.statistics.columns import missing_columns, new_columns
-from stream_gov.statistics.divergences import JENSEN_SHANNON_NATS, PSI_NATS, Divergence
+from stream_gov.statistics.divergences import JENSEN_SHANNON_NATS, PSI_NATS
+from stream_gov.statistics.drifted_columns import drifted_share
 from stream_gov.statistics.jensen_shannon import jensen_shannon
 from stream_gov.statistics.kolmogorov_smirnov import ks_p_value, ks_statistic
 from stream_gov.statistics.l_infinity import l_infinity
@@ -33,71 +32,11 @@ from stream_gov.statistics.shares import (
     unseen_share_p_value,
 )
 from stream_gov.statistics.spread_shift import spread_shift, spread_shift_p_value
+from stream_gov.statistics.statistic import CATEGORICAL, NUMERIC, Statistic
 from stream_gov.statistics.wasserstein import wasserstein
-from stream_gov.summaries import CategoricalSummary, ColumnSummary, LongRun, NumericSummary, PaneSummary
+from stream_gov.summaries import CategoricalSummary, ColumnSummary, LongRun, NumericSummary
 
 __all__ = ["STATISTICS", "Statistic"]
-
-_ANY_KIND = frozenset({"numeric", "categorical", "boolean"})
-_NUMERIC = frozenset({"numeric"})
-_CATEGORICAL = frozenset({"categorical"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Statistic:
-    """One statistic of the catalogue.
-
-    The functions take the summary of the reference and that of the window, in this order: of a column where `scope` is `"column"`, of a pane
-    where it is `"model"`. Both have the same layout. None of them decides anything.
-    """
-
-    name: str
-    """As in the monitor file and in results."""
-    scope: Literal["column", "model"] = "column"
-    kinds: frozenset[str] = _ANY_KIND
-    """Kinds of column it applies to; empty for a statistic of the model."""
-    unit: str
-    """Of the value and of a threshold."""
-    range: str
-    description: str
-    """One sentence for people: what the value means, and the tolerance where that is something else."""
-    undefined: str = "one side has no values"
-    """When the value is `nan`, in words that end the sentence "undefined: ..."."""
-    signed: bool = False
-    """Whether the value has a direction; a threshold is then compared with its size."""
-    counts: Literal["values", "rows"] = "values"
-    """What the sample size counts: valid values, or events whether their value is valid or not."""
-    compute: Callable[[Any, Any], float]
-    """(reference, window) -> value, `nan` where it is undefined."""
-    p_value: Callable[[Any, Any], float] | None = None
-    """(reference, window) -> p-value of "no change"; None if there is no sound test."""
-    calibrated: Callable[[Any, Any, float], float] | None = None
-    """(reference, window, tolerance) -> p-value of "the true distance is within the tolerance"; None if there is no sound test."""
-    long_run: Callable[[Any, Any, float, LongRun], float] | None = None
-    """The same where draws depend on the draws before them as the reference's long-run covariance says; the larger p-value counts."""
-
-    tolerated_over: Callable[[Any], float] | None = None
-    """(reference) -> value from which a tolerance is measured; None: from 0."""
-
-    def applies_to(self, kind: str) -> bool:
-        """Tell whether it can be computed for a column of this kind (`numeric`, `categorical` or `boolean`)."""
-        return kind in self.kinds
-
-    def sample_sizes(
-        self, reference: ColumnSummary | PaneSummary, window: ColumnSummary | PaneSummary
-    ) -> tuple[int, int]:
-        """Sizes of reference and window that it rests on."""
-        return self._sample_size(reference), self._sample_size(window)
-
-    def _sample_size(self, summary: ColumnSummary | PaneSummary) -> int:
-        if isinstance(summary, PaneSummary):
-            return summary.n_events
-        return summary.n_valid if self.counts == "values" else summary.n
-
-
-def _is_ordered(reference: ColumnSummary) -> bool:
-    # Categories stand in the order of their counts in the reference; cells of numbers, and false and true, in their own.
-    return reference.kind != "categorical"
 
 
 def _psi(reference: ColumnSummary, window: ColumnSummary) -> float:
@@ -106,20 +45,12 @@ def _psi(reference: ColumnSummary, window: ColumnSummary) -> float:
 
 def _psi_calibrated(reference: ColumnSummary, window: ColumnSummary, tolerance: float) -> float:
     return psi_p_value(
-        reference.cell_counts(), window.cell_counts(), tolerance=tolerance, ordered=_is_ordered(reference)
-    )
-
-
-def _long_run(
-    reference: ColumnSummary, window: ColumnSummary, divergence: Divergence, nats: float, long_run: LongRun
-) -> float:
-    return long_run_p_value(
-        reference.cell_counts(), window.cell_counts(), long_run, divergence, tolerance=nats, kind=reference.kind
+        reference.cell_counts(), window.cell_counts(), tolerance=tolerance, ordered=is_ordered(reference)
     )
 
 
 def _psi_long_run(reference: ColumnSummary, window: ColumnSummary, tolerance: float, long_run: LongRun) -> float:
-    return _long_run(reference, window, PSI_NATS, tolerance, long_run)
+    return divergence_long_run(reference, window, PSI_NATS, tolerance, long_run)
 
 
 def _psi_p_value(reference: ColumnSummary, window: ColumnSummary) -> float:
@@ -132,14 +63,14 @@ def _jensen_shannon(reference: ColumnSummary, window: ColumnSummary) -> float:
 
 def _jensen_shannon_calibrated(reference: ColumnSummary, window: ColumnSummary, tolerance: float) -> float:
     return jensen_shannon_p_value(
-        reference.cell_counts(), window.cell_counts(), tolerance=tolerance, ordered=_is_ordered(reference)
+        reference.cell_counts(), window.cell_counts(), tolerance=tolerance, ordered=is_ordered(reference)
     )
 
 
 def _jensen_shannon_long_run(
     reference: ColumnSummary, window: ColumnSummary, tolerance: float, long_run: LongRun
 ) -> float:
-    return _long_run(reference, window, JENSEN_SHANNON_NATS, distance_in_nats(tolerance), long_run)
+    return divergence_long_run(reference, window, JENSEN_SHANNON_NATS, distance_in_nats(tolerance), long_run)
 
 
 def _jensen_shannon_p_value(reference: ColumnSummary, window: ColumnSummary) -> float:
@@ -337,7 +268,7 @@ _ALL = (
     ),
     Statistic(
         name="ks",
-        kinds=_NUMERIC,
+        kinds=NUMERIC,
         unit="share",
         range="[0, 1]",
         description="Kolmogorov-Smirnov distance: the largest difference of the shares below one value, over the edges of the cells.",
@@ -348,7 +279,7 @@ _ALL = (
     ),
     Statistic(
         name="wasserstein",
-        kinds=_NUMERIC,
+        kinds=NUMERIC,
         unit="standard deviations of the reference",
         range="[0, inf)",
         description="Wasserstein distance: how far the values moved on average, in standard deviations of the reference.",
@@ -372,7 +303,7 @@ _ALL = (
     ),
     Statistic(
         name="mean_shift",
-        kinds=_NUMERIC,
+        kinds=NUMERIC,
         unit="standard deviations of the reference",
         range="(-inf, inf)",
         description="Change of the mean in standard deviations of the reference; positive upwards.",
@@ -385,7 +316,7 @@ _ALL = (
     ),
     Statistic(
         name="spread_shift",
-        kinds=_NUMERIC,
+        kinds=NUMERIC,
         unit="log ratio",
         range="(-inf, inf)",
         description="Logarithm of the standard deviation over that of the reference; 0.69 is twice as wide, -0.69 half.",
@@ -394,6 +325,7 @@ _ALL = (
         compute=_spread_shift,
         p_value=_spread_shift_p_value,
     ),
+    *DISTANCES,
     Statistic(
         name="missing_share",
         unit="share",
@@ -420,7 +352,7 @@ _ALL = (
     ),
     Statistic(
         name="unseen_share",
-        kinds=_CATEGORICAL,
+        kinds=CATEGORICAL,
         unit="share",
         range="[0, 1]",
         description=f"Share of values in categories that the reference does not know{_RISE}.",
@@ -449,6 +381,17 @@ _ALL = (
         description="Columns of the reference that have no valid value in the window.",
         counts="rows",
         compute=missing_columns,
+    ),
+    Statistic(
+        name="drifted_columns",
+        scope="verdicts",
+        kinds=frozenset(),
+        unit="share",
+        range="[0, 1]",
+        description="Share of the columns that drift by any other check, among those that could be judged.",
+        undefined="no column could be judged",
+        counts="rows",
+        compute=drifted_share,
     ),
 )
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from stream_gov.contracts import Check, ConfigurationError, Verdict
 from stream_gov.statistics.catalogue import Statistic
-from stream_gov.summaries import ColumnSummary, Dependence, PaneSummary
+from stream_gov.summaries import ColumnSummary, PaneSummary, WindowDependence
 
 __all__ = ["DEFAULT_LEVEL", "Decision", "decide"]
 
@@ -61,7 +61,7 @@ def decide(
     min_events: int,
     *,
     level: float | None = None,
-    dependence: Dependence | None = None,
+    dependence: WindowDependence | None = None,
 ) -> Decision:
     """Compare a window with its reference by one check.
 
@@ -147,7 +147,7 @@ def _beyond_threshold(
     window: Summary,
     check: Check,
     level: float | None,
-    dependence: Dependence | None,
+    dependence: WindowDependence | None,
 ) -> _Judgement:
     del reference, window, level, dependence
     if check.threshold is None:
@@ -163,7 +163,7 @@ def _unlikely_without_change(
     window: Summary,
     check: Check,
     level: float | None,
-    dependence: Dependence | None,
+    dependence: WindowDependence | None,
 ) -> _Judgement:
     del value, level, dependence
     if statistic.p_value is None or check.p_value is None:
@@ -180,7 +180,7 @@ def _unlikely_within_tolerance(
     window: Summary,
     check: Check,
     level: float | None,
-    dependence: Dependence | None,
+    dependence: WindowDependence | None,
 ) -> _Judgement:
     del value
     if statistic.calibrated is None or check.tolerance is None or level is None:
@@ -201,7 +201,7 @@ def _unlikely_within_tolerance(
 
 
 _RULES: dict[
-    str, Callable[[Statistic, float, Summary, Summary, Check, float | None, Dependence | None], _Judgement]
+    str, Callable[[Statistic, float, Summary, Summary, Check, float | None, WindowDependence | None], _Judgement]
 ] = {
     "threshold": _beyond_threshold,
     "p_value": _unlikely_without_change,

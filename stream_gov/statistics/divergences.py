@@ -13,7 +13,7 @@ from scipy import special
 
 from stream_gov.statistics.psi import PSI_FLOOR
 
-__all__ = ["JENSEN_SHANNON_NATS", "PSI_NATS", "Divergence"]
+__all__ = ["JENSEN_SHANNON_NATS", "KULLBACK_LEIBLER_NATS", "PSI_NATS", "SQUARED_HELLINGER", "Divergence"]
 
 _Array = NDArray[np.float64]
 _LARGEST_LOGIT = 25.0  # shares from 1.4e-11 to 1 - 1.4e-11
@@ -23,10 +23,11 @@ _BISECTIONS = 50
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Divergence:
-    """A symmetric divergence of two distributions on the same cells, in nats.
+    """A divergence of two distributions on the same cells.
 
-    Both of this module are f-divergences that agree with each other up to a factor, and with `4 * sum((sqrt(w) - sqrt(r))**2)`, to third order
-    in the log ratio of the shares.
+    All of this module are f-divergences, so merging cells never increases one. The symmetric ones agree with each other up to a factor, and with
+    `4 * sum((sqrt(w) - sqrt(r))**2)`, to third order in the log ratio of the shares; Kullback and Leibler's, of the window from the reference,
+    to second.
     """
 
     value: Callable[[_Array, _Array], float]
@@ -117,3 +118,49 @@ JENSEN_SHANNON_NATS = Divergence(
     floor=math.exp(-_LARGEST_LOGIT),
 )
 """Jensen-Shannon divergence; it is finite at empty cells, so its floor only keeps a logit finite."""
+
+
+def _squared_hellinger(w: _Array, r: _Array) -> float:
+    difference = np.sqrt(w) - np.sqrt(r)
+    return float(difference @ difference) / 2
+
+
+def _squared_hellinger_gradient(w: _Array, r: _Array) -> tuple[_Array, _Array]:
+    return -np.sqrt(r / w) / 2, -np.sqrt(w / r) / 2
+
+
+def _squared_hellinger_of_two_cells(w: _Array, r: _Array) -> _Array:
+    total = np.zeros_like(r)
+    for sign in (1.0, -1.0):
+        total += (np.sqrt(special.expit(sign * w)) - np.sqrt(special.expit(sign * r))) ** 2
+    return total / 2
+
+
+def _kullback_leibler(w: _Array, r: _Array) -> float:
+    return float(w @ np.log(w / r))
+
+
+def _kullback_leibler_gradient(w: _Array, r: _Array) -> tuple[_Array, _Array]:
+    return np.log(w / r), -w / r
+
+
+def _kullback_leibler_of_two_cells(w: _Array, r: _Array) -> _Array:
+    # kl_div, not rel_entr: its terms do not cancel where the shares are nearly equal
+    return special.kl_div(special.expit(w), special.expit(r)) + special.kl_div(special.expit(-w), special.expit(-r))  # type: ignore[no-any-return]
+
+
+SQUARED_HELLINGER = Divergence(
+    value=_squared_hellinger,
+    gradient=_squared_hellinger_gradient,
+    two_cells=_squared_hellinger_of_two_cells,
+    floor=math.exp(-_LARGEST_LOGIT),
+)
+"""Square of Hellinger's distance, in no unit; it is finite at empty cells, so its floor only keeps a logit finite."""
+
+KULLBACK_LEIBLER_NATS = Divergence(
+    value=_kullback_leibler,
+    gradient=_kullback_leibler_gradient,
+    two_cells=_kullback_leibler_of_two_cells,
+    floor=PSI_FLOOR,
+)
+"""Kullback-Leibler divergence of the window from the reference, without a floor for the window's shares."""

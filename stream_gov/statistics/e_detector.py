@@ -22,8 +22,8 @@ Two things are not known exactly, and are allowed for:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -77,13 +77,22 @@ class EDetectorPlan:
     """`K`, shape `(d, j)`."""
     weights: _Array
     """Of the mean, which add up to 1; shape `(d, j)`."""
+    by_slot: Mapping[int, _Array] = field(default_factory=dict)
+    """Variance of each mean score in a slot of a season, times the number of values, raised like `inflation`; shape `(d,)` each."""
 
     def fresh(self) -> Evidence:
         """Evidence before the first window."""
         return Evidence(np.zeros(self.slopes.shape, np.float32), np.zeros(self.shares.size, np.int64))
 
     def update(
-        self, before: Evidence, counts: ArrayLike, level: float, *, start_ms: int, expected: ArrayLike | None = None
+        self,
+        before: Evidence,
+        counts: ArrayLike,
+        level: float,
+        *,
+        start_ms: int,
+        expected: ArrayLike | None = None,
+        slots: Mapping[int, int] | None = None,
     ) -> Evidence:
         """Take in the next window.
 
@@ -99,19 +108,34 @@ class EDetectorPlan:
             Start of the window.
         expected
             Counts of another reference for this window, such as that of its season, per cell; None: those the plan was made from. Its difference
-            from the plan's reference is no shift.
+            from the plan's reference is no shift. Where a score varies more in it than in the plan's reference, its variance counts, and its
+            own error (it may be small) is added to the window's.
+        slots
+            Values of the window by slot of its season, where `expected` is given.
         """
         pooled = np.bincount(self.pool, weights=np.asarray(counts, np.float64))
         n = float(pooled.sum())
         if n == 0:
             return before
-        shares = pooled / n
+        shares, inflation = pooled / n, self.inflation
         if expected is not None:
-            seasonal = np.bincount(self.pool, weights=np.asarray(expected, np.float64))
-            shares = shares - seasonal / seasonal.sum() + self.shares
+            counted = np.bincount(self.pool, weights=np.asarray(expected, np.float64))
+            m = float(counted.sum())
+            if m == 0:
+                return before
+            seasonal: _Array = counted / m
+            shares = shares - seasonal + self.shares
+            pooled = np.rint(np.maximum(shares, 0.0) * n)  # as if the window had as much of each slot as the reference
+            own = self._variances(self.shares)
+            inflation = inflation * np.maximum(self._variances(seasonal) / own, 1.0)
+            if self.by_slot and slots:
+                of_slots = sum((w * self.by_slot[slot] for slot, w in slots.items()), np.zeros_like(own))
+                # Not less than of any score in all slots together: a share that is small in a slot comes in bursts as long as those of the level.
+                inflation = np.maximum(of_slots / (own * sum(slots.values())), self.inflation.max())
+            n = n * m / (n + m)
         steps = self.slopes * (self.scores @ shares)[:, np.newaxis]
         steps -= self.cumulants
-        steps *= (n / self.inflation)[:, np.newaxis]
+        steps *= (n / inflation)[:, np.newaxis]
         values = (before.values + 1.0) * np.exp(np.minimum(steps, _LARGEST_STEP, out=steps))
         value = float(np.vdot(self.weights, values))
         limit = 1 / level
@@ -131,6 +155,11 @@ class EDetectorPlan:
             alarm,
         )
 
+    def _variances(self, shares: _Array) -> _Array:
+        """Variance of each score of one draw with these shares, shape `(d,)`."""
+        variances: _Array = (self.scores**2) @ shares - (self.scores @ shares) ** 2
+        return variances
+
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
@@ -139,7 +168,7 @@ class Evidence:
     values: NDArray[np.float32]
     """The e-detectors, shape `(d, j)`."""
     since_counts: NDArray[np.int64]
-    """Counts per pooled cell of the windows from `since_ms` on."""
+    """Counts per pooled cell of the windows from `since_ms` on; with a season less what it changes in them."""
     since_ms: int = 0
     """Start of the window with which the shift began, if there is one."""
     value: float = 0.0
@@ -149,7 +178,13 @@ class Evidence:
 
 
 def e_detector_plan(
-    expected: ArrayLike, *, kind: str, tolerance: float, long_run: LongRun | None = None
+    expected: ArrayLike,
+    *,
+    kind: str,
+    tolerance: float,
+    long_run: LongRun | None = None,
+    slots: Mapping[int, LongRun] | None = None,
+    seasonal: bool = False,
 ) -> EDetectorPlan | None:
     """Make the plan of a column.
 
@@ -163,6 +198,11 @@ def e_detector_plan(
         Population stability index that counts as no drift, in nats, `>= 0`.
     long_run
         Long-run covariance of the column's shares; None: draws are taken to be independent.
+    slots
+        Long-run covariance in each slot of a season, for windows that are compared with slots.
+    seasonal
+        Windows are compared with slots of a season. A share that is small in the reference may be large in a slot, and fall there by more than
+        it could in the reference; so the cumulants are then at least those of a normal distribution.
 
     Returns
     -------
@@ -183,9 +223,7 @@ def e_detector_plan(
     variances = (scores**2) @ shares - (scores @ shares) ** 2
     inflation = np.ones(len(scores))
     if long_run is not None:
-        of_sums = np.einsum("di,ij,dj->d", scores, long_run.covariance, scores)
-        error = math.sqrt(2 / long_run.degrees)
-        inflation = np.maximum(of_sums / variances, 1.0) * (1 + _STANDARD_ERRORS_OF_INFLATION * error)
+        inflation = np.maximum(_raised_variances(scores, long_run) / variances, _raise(long_run))
     roots = math.sqrt(tolerance) + _STANDARD_ERRORS_OF_REFERENCE * np.sqrt(inflation / m)
     # A share near 1 cannot rise beyond the tolerance, and hardly one of the sizes of shift.
     farthest = _psi_of_tilt(scores, shares, (_STEEPEST / np.ptp(scores, axis=1))[:, np.newaxis])[:, 0]
@@ -193,13 +231,28 @@ def e_detector_plan(
     if not possible.any():
         return None
     scores, weights, inflation, roots = scores[possible], weights[possible], inflation[possible], roots[possible]
+    by_slot = {slot: _raised_variances(scores, known) for slot, known in (slots or {}).items()}
     weights = weights / weights.sum()
     targets = np.minimum((roots[:, np.newaxis] + np.array((0.0, *SHIFTS))) ** 2, farthest[possible, np.newaxis])
     tilts = _tilt(scores, shares, targets)
     slopes = tilts[:, 1:] - tilts[:, :1]
     cumulants = _largest_mean(slopes, scores, shares, np.repeat(roots[:, np.newaxis] ** 2, len(SHIFTS), axis=1))
+    if seasonal:
+        of_draw = ((scores**2) @ shares - (scores @ shares) ** 2)[:, np.newaxis]
+        farthest_mean = (scores @ shares)[:, np.newaxis] + roots[:, np.newaxis] * np.sqrt(of_draw)
+        cumulants = np.maximum(cumulants, slopes * farthest_mean + slopes**2 * of_draw / 2)
     weights = np.repeat(weights[:, np.newaxis] / len(SHIFTS), len(SHIFTS), axis=1)
-    return EDetectorPlan(pool, shares, scores, inflation, slopes, cumulants, weights)
+    return EDetectorPlan(pool, shares, scores, inflation, slopes, cumulants, weights, by_slot)
+
+
+def _raised_variances(scores: _Array, long_run: LongRun) -> _Array:
+    """Variance of each mean score, times the number of values, raised by the standard error of its estimate."""
+    variances: _Array = np.einsum("di,ij,dj->d", scores, long_run.covariance, scores) * _raise(long_run)
+    return variances
+
+
+def _raise(long_run: LongRun) -> float:
+    return 1 + _STANDARD_ERRORS_OF_INFLATION * math.sqrt(2 / long_run.degrees)
 
 
 def _scores(shares: _Array, kind: str) -> tuple[_Array, _Array]:

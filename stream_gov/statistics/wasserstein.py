@@ -7,6 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
+from stream_gov.statistics.cell_widths import cell_widths
 from stream_gov.statistics.counts import paired_shares
 
 __all__ = ["wasserstein"]
@@ -58,26 +59,13 @@ def wasserstein(
     ----------
     Vallender (1974), Calculation of the Wasserstein distance between probability distributions on the line, Theory Probab. Appl. 18.
     """
-    cuts = np.asarray(edges, dtype=np.float64)
     e, o = paired_shares(expected, observed)
     if unit < 0:
         msg = f"unit must not be negative, got {unit!r}"
         raise ValueError(msg)
-    if cuts.ndim != 1 or np.size(expected) != cuts.size + 1 or np.any(cuts[1:] <= cuts[:-1]):
-        msg = (
-            f"{cuts.size} strictly increasing edges make {cuts.size + 1} cells, got counts of {np.size(expected)} cells "
-            f"and edges {cuts.tolist()!r}"
-        )
-        raise ValueError(msg)
     if e is None or o is None or not unit > 0:
         return math.nan
-    first = low if e[0] + o[0] > 0 or not cuts.size else float(cuts[0])
-    last = high if e[-1] + o[-1] > 0 or not cuts.size else float(cuts[-1])
-    bounds = np.concatenate(([first], cuts, [last]))
-    widths = np.diff(bounds)
-    if not (math.isfinite(first) and math.isfinite(last)) or widths[0] < 0 or widths[-1] < 0:
-        msg = f"low and high must enclose the values of both samples, got low={low!r}, high={high!r} for edges {cuts.tolist()!r}"
-        raise ValueError(msg)
+    widths = cell_widths(edges, e + o > 0, low=low, high=high)
     # Inside a cell the difference of the cumulative shares runs straight from `a` to `b`; where it changes sign the area is that of two
     # triangles, otherwise of a trapezium.
     difference = np.concatenate(([0.0], np.cumsum(o - e)))

@@ -23,6 +23,7 @@ from stream_gov.summaries.long_run import (
     Dependence,
     Inflation,
     LongRun,
+    WindowDependence,
     n_cells_of,
     pooled_cells,
 )
@@ -60,6 +61,7 @@ __all__ = [
     "NumericSummary",
     "PaneLayout",
     "PaneSummary",
+    "WindowDependence",
     "category_name",
     "empty_summary",
     "layout_from_state",

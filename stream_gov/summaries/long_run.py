@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ __all__ = [
     "Dependence",
     "Inflation",
     "LongRun",
+    "WindowDependence",
     "n_cells_of",
     "pooled_cells",
 ]
@@ -152,6 +153,17 @@ class LongRun:
         inside = spread > 1e-9
         ratio = float((variances[inside] / spread[inside]).max(initial=1.0))
         return Inflation(ratio, self.lag)
+
+
+class WindowDependence(Protocol):
+    """How the rows of a window that is compared with a reference depend on each other."""
+
+    @property
+    def assumed(self) -> bool:
+        """Whether it is not known, but taken to be as :meth:`Dependence.assume` says."""
+
+    def of_window(self, n: int, n_reference: int) -> LongRun:
+        """Covariance for the comparison of a window of `n` rows in a row with a reference of `n_reference`."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -162,6 +162,19 @@ class NumericSummary:
         merged.maximum = float(np.fmax(self.maximum, other.maximum))
         return merged
 
+    @classmethod
+    def merge_all(cls, parts: Sequence[NumericSummary]) -> NumericSummary:
+        """Return the summary of many of one layout, at least one: what merging them one by one gives, in a fraction of the time."""
+        merged = cls(parts[0].layout)
+        merged.counts = np.sum([part.counts for part in parts], axis=0)
+        merged.n_missing = sum(part.n_missing for part in parts)
+        merged.n_type_errors = sum(part.n_type_errors for part in parts)
+        merged.sum_q = sum(part.sum_q for part in parts)
+        merged.sum_q2 = sum(part.sum_q2 for part in parts)
+        merged.minimum = min((part.minimum for part in parts if part.minimum == part.minimum), default=math.nan)
+        merged.maximum = max((part.maximum for part in parts if part.maximum == part.maximum), default=math.nan)
+        return merged
+
     def copy(self) -> NumericSummary:
         """Return an independent copy."""
         return self.merge(NumericSummary(self.layout))

@@ -75,6 +75,7 @@ def test_smallest_monitor_has_the_defaults():
     assert (monitor.calibration, monitor.budget.false_alarms, monitor.budget.per) == ("long_run", 1, 30 * DAY_MS)
     assert [(c.statistic, c.rule, c.tolerance) for c in monitor.checks] == [
         ("psi", "calibrated", 0.1),
+        ("mann_whitney", "calibrated", 0.1),
         ("e_detector", "sequential", 0.1),
         ("missing_share", "calibrated", 0.02),
         ("type_error_share", "calibrated", 0.001),
@@ -182,6 +183,19 @@ def test_monitor_with_every_key_is_read():
         (
             {"checks": [{"statistic": "new_columns", "threshold": 0, "columns": ["a"]}]},
             "checks[0]: new_columns is of the",
+        ),
+        (
+            {"checks": [{"statistic": "drifted_columns", "threshold": 30}, {"statistic": "psi", "threshold": 0.1}]},
+            "checks[0]: drifted_columns is a share, so `threshold` must be below 1, got 30; write 0.3 for 30 %",
+        ),
+        (
+            {
+                "checks": [
+                    {"statistic": "drifted_columns", "threshold": 0.3},
+                    {"statistic": "new_columns", "threshold": 0},
+                ]
+            },
+            "drifted_columns counts the columns that other checks call drift, and there is no check of columns; add one",
         ),
         ({"checks": [{"statistic": "psi", "threshold": -1}]}, "checks[0].threshold: must be at least 0, got -1"),
         ({"checks": [{"statistic": "psi", "threshold": "high"}]}, "checks[0].threshold: a number is expected"),
@@ -342,11 +356,12 @@ def test_every_statistic_takes_just_the_rules_it_has(statistic):
     of_others = "use `tolerance`" if statistic in SEQUENTIAL_STATISTICS else "use `threshold`"
     tolerates = statistic in CALIBRATED_STATISTICS | SEQUENTIAL_STATISTICS
     for rule, (allowed, options) in rules.items():
-        data = {"statistic": statistic, **options}
+        checks = [{"statistic": statistic, **options}, {"statistic": "missing_share", "threshold": 0.1}]
+        checks = checks[: 2 if statistic == "drifted_columns" else 1]  # which judges what others found
         if allowed:
-            assert monitor_with(checks=[data]).checks[0].rule == rule
+            assert monitor_with(checks=checks).checks[0].rule == rule
         elif "tolerance" not in options or not tolerates:
-            assert of_others in mistake_of(checks=[data])
+            assert of_others in mistake_of(checks=checks)
 
 
 def test_sets_of_statistics_hold_known_names_only():

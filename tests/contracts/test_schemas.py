@@ -141,6 +141,8 @@ pane: 12h
 min_events: 100
 covariance: true
 calibration: long_run
+season: day_of_week
+timezone: UTC
 budget: {false_alarms: 2, per: 7d}
 checks:
   - {statistic: psi, tolerance: 0.1, level: 0.001}
@@ -159,9 +161,13 @@ maintenance:
 
 def test_monitor_file_with_every_key_is_valid():
     data = yaml.safe_load(FULL_MONITOR)
-    assert set(data) == set(validator_of("monitor").schema["properties"])
-    validator_of("monitor").validate(data)
-    Monitor.from_mapping(data, source="here")
+    trailing = {k: v for k, v in data.items() if k not in ("season", "timezone")} | {
+        "trailing": {"length": "28d", "gap": "1d"}
+    }
+    assert set(data) | set(trailing) == set(validator_of("monitor").schema["properties"])
+    for either in (data, trailing):
+        validator_of("monitor").validate(either)
+        Monitor.from_mapping(either, source="here")
 
 
 def test_monitor_as_it_stands_on_the_topic_is_valid():

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stream_gov.contracts import STATISTIC_NAMES, Monitor
+from stream_gov.contracts import STATISTIC_NAMES, Monitor, TrailingConfig
 from stream_gov.contracts.monitor import (
     CALIBRATED_STATISTICS,
     P_VALUE_STATISTICS,
@@ -50,12 +50,16 @@ def test_every_key_is_in_the_table_and_the_example_with_every_key():
         "alerts",
         "budget",
         "checks",
+        "trailing",
     }
     keys |= {f"columns.{k}" for k in ColumnSelection.model_fields} | {f"alerts.{k}" for k in AlertPolicy.model_fields}
     keys |= {f"window.{k}" for k in WindowConfig.model_fields} | {"checks"}
     keys |= {f"budget.{k}" for k in Budget.model_fields}
+    trailing = {f"trailing.{k}" for k in TrailingConfig.model_fields}
     table = set(re.findall(r"^\| `([a-z_.]+)` \|", TEXT, re.MULTILINE))
-    assert keys <= table
+    assert keys | trailing <= table
+    of_past = next(t for t in MONITORS if "trailing:" in t)  # no monitor has a season as well
+    assert all(f"{k.split('.')[-1]}:" in of_past for k in trailing)
     full = next(t for t in MONITORS if "max_segments" in t)
     assert all(re.search(rf"\b{k.split('.')[-1]}:", full) for k in keys)
     assert all(f"{k}:" in full for k in Check.model_fields)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -185,6 +186,20 @@ def test_the_parts_merged_are_the_whole(kind, data):
         merged = merged.merge(kind.of(part))
         kind.update(whole, part)
     assert content(merged) == content(whole)
+
+
+@settings(max_examples=100, deadline=None)
+@given(data=st.data())
+def test_many_panes_merged_at_once_are_what_they_are_one_by_one(data):
+    kind = next(k for k in KINDS if k.name == "PaneSummary")
+    parts = [kind.of(items) for items in data.draw(st.lists(lists(kind), max_size=6))]
+    before = [content(part) for part in parts]
+    together = PaneSummary.merge_all(parts, PANE)
+    assert content(together) == content(reduce(PaneSummary.merge, parts, PaneSummary(PANE)))
+    kind.update(together, data.draw(lists(kind)))
+    assert [content(part) for part in parts] == before
+    with pytest.raises(IncompatibleSummaryError, match="different profiles"):
+        PaneSummary.merge_all([PaneSummary(PANE), PaneSummary(PaneLayout("other@1", {}))], PANE)
 
 
 @every_kind

@@ -13,10 +13,19 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from stream_gov.statistics import jensen_shannon, jensen_shannon_p_value, psi, psi_p_value
+from stream_gov.statistics import (
+    hellinger,
+    hellinger_p_value,
+    jensen_shannon,
+    jensen_shannon_p_value,
+    kullback_leibler,
+    kullback_leibler_p_value,
+    psi,
+    psi_p_value,
+)
 
 HUGE = 10**12
-P_VALUES = [psi_p_value, jensen_shannon_p_value]
+P_VALUES = [psi_p_value, jensen_shannon_p_value, hellinger_p_value, kullback_leibler_p_value]
 PAIRS = st.lists(st.tuples(st.integers(0, 3_000), st.integers(0, 3_000)), min_size=1, max_size=40)
 
 
@@ -126,11 +135,12 @@ def test_new_category_is_seen_among_hundreds_of_rare_ones_in_a_small_window():
     assert psi_p_value(reference, window, ordered=False) < 1e-3
 
 
-@pytest.mark.parametrize("statistic", ["psi", "jensen_shannon"])
+@pytest.mark.parametrize(
+    ("measure", "p_value"), list(zip([psi, jensen_shannon, hellinger, kullback_leibler], P_VALUES, strict=True))
+)
 @pytest.mark.parametrize("shape", ["tilt", "one cell up", "one cell down"])
-def test_with_enough_events_just_beyond_the_tolerance_is_drift_and_just_within_is_not(statistic, shape):
+def test_with_enough_events_just_beyond_the_tolerance_is_drift_and_just_within_is_not(measure, p_value, shape):
     # However unlike its surroundings the change is, the verdict of a very large window is that of the value itself
-    measure, p_value = (psi, psi_p_value) if statistic == "psi" else (jensen_shannon, jensen_shannon_p_value)
     k = 10
     direction = {"tilt": np.linspace(-1, 1, k), "one cell up": np.eye(k)[3], "one cell down": -np.eye(k)[3]}[shape]
     changed = np.exp(1.0 * direction) / np.exp(1.0 * direction).sum() * 10**9
@@ -171,9 +181,10 @@ def test_tolerance_that_is_no_distance_is_refused(p_value, tolerance):
         p_value([1, 2], [2, 1], tolerance=tolerance)
 
 
-def test_tolerance_beyond_the_largest_distance_is_refused():
+@pytest.mark.parametrize("p_value", [jensen_shannon_p_value, hellinger_p_value])
+def test_tolerance_beyond_the_largest_distance_is_refused(p_value):
     with pytest.raises(ValueError, match="at most 1"):
-        jensen_shannon_p_value([1, 2], [2, 1], tolerance=1.5)
+        p_value([1, 2], [2, 1], tolerance=1.5)
 
 
 @pytest.mark.parametrize("p_value", P_VALUES)

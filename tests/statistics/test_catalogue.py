@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial import distance
 
@@ -60,7 +62,7 @@ def samples():
 
 def test_catalogue_has_just_the_names_and_rules_that_a_monitor_may_use():
     assert tuple(STATISTICS) == tuple(name for name in STATISTIC_NAMES if name not in SEQUENTIAL_STATISTICS)
-    assert {s.name for s in STATISTICS.values() if s.scope == "model"} == MODEL_STATISTICS
+    assert {s.name for s in STATISTICS.values() if s.scope != "column"} == MODEL_STATISTICS
     assert {s.name for s in STATISTICS.values() if s.p_value is not None} == P_VALUE_STATISTICS
     assert {s.name for s in STATISTICS.values() if s.calibrated is not None} == CALIBRATED_STATISTICS
 
@@ -90,6 +92,93 @@ def test_statistic_of_equal_samples_is_zero_and_no_test_fires(statistic):
             assert statistic.calibrated(summary, summary, 0.1) > 0.4
 
 
+SYMMETRIC = {
+    "psi",
+    "jensen_shannon",
+    "hellinger",
+    "total_variation",
+    "l_infinity",
+    "ks",
+    "chi_squared",
+    "cramer_von_mises",
+    "anderson_darling",
+}
+SIGNED = {
+    "mann_whitney",
+    "spread_shift",
+}  # as far the other way round; a mean_shift is measured by the reference's spread
+ONLY_THE_WINDOW = {"missing_share", "type_error_share", "unseen_share"}  # their value is the window's own share
+GROW_WITH_THE_SAMPLES = {"chi_squared"}
+VALUES = st.lists(st.integers(-12, 12), min_size=1, max_size=60)
+
+
+def pair_of(statistic, x, y, times=(1, 1)):
+    """Summaries of both samples, each repeated, with some values missing and some of a wrong type or unseen."""
+    made = []
+    for sample, repeated in zip((x, y), times, strict=True):
+        values = np.repeat(np.array(sample, float) / 4, repeated)
+        if statistic.applies_to("numeric"):
+            made.append(numeric(values, n_missing=3 * repeated, n_type_errors=2 * repeated))
+        else:
+            made.append(categorical([("a", "b", "c", "new")[int(v * 4) % 4] for v in values], n_missing=3 * repeated))
+    return made
+
+
+@pytest.mark.parametrize("statistic", COLUMN_STATISTICS, ids=lambda s: s.name)
+@given(x=VALUES, y=VALUES)
+def test_value_is_in_the_stated_range(statistic, x, y):
+    value = statistic.compute(*pair_of(statistic, x, y))
+    if math.isnan(value):
+        assert statistic.undefined != "one side has no values"
+        return
+    low, high = (text.strip("[]()") for text in statistic.range.split(", "))
+    assert float(low) <= value + 1e-12
+    assert value - 1e-12 <= (len(x) + len(y) if high == "n + m" else float(high))
+
+
+@pytest.mark.parametrize("statistic", COLUMN_STATISTICS, ids=lambda s: s.name)
+@given(x=VALUES, y=VALUES)
+def test_value_of_the_exchanged_samples_is_the_same_or_its_negative_where_it_should_be(statistic, x, y):
+    reference, window = pair_of(statistic, x, y)
+    value, exchanged = statistic.compute(reference, window), statistic.compute(window, reference)
+    if statistic.name in SYMMETRIC:
+        assert exchanged == pytest.approx(value, abs=1e-9)
+    elif statistic.name in SIGNED:
+        assert exchanged == pytest.approx(-value, abs=1e-9, nan_ok=True)
+        assert statistic.signed
+    else:
+        assert statistic.name in ONLY_THE_WINDOW | {"kullback_leibler", "mean_shift", "wasserstein", "energy_distance"}
+
+
+@pytest.mark.parametrize("statistic", COLUMN_STATISTICS, ids=lambda s: s.name)
+@given(x=VALUES, y=VALUES, times=st.integers(2, 9))
+def test_value_depends_on_shares_and_not_on_how_many_events_there_are(statistic, x, y, times):
+    value = statistic.compute(*pair_of(statistic, x, y))
+    more = statistic.compute(*pair_of(statistic, x, y, (times, times)))
+    if statistic.name in GROW_WITH_THE_SAMPLES:
+        assert more == pytest.approx(times * value)
+    elif statistic.name in ("mean_shift", "spread_shift", "wasserstein", "energy_distance"):
+        # but for Bessel's correction of the standard deviation
+        correction = 2 / min(len(x), len(y))
+        assert math.isnan(value) or more == pytest.approx(value, rel=correction, abs=correction)
+    else:
+        assert more == pytest.approx(value, abs=1e-9, nan_ok=True)
+
+
+@pytest.mark.parametrize("statistic", [s for s in COLUMN_STATISTICS if s.p_value], ids=lambda s: s.name)
+@given(x=VALUES, y=VALUES)
+def test_p_values_are_chances_and_a_tolerance_never_lowers_them(statistic, x, y):
+    pair = pair_of(statistic, x, y, (20, 20))
+    p_value = statistic.p_value(*pair)
+    assert math.isnan(p_value) or 0 <= p_value <= 1
+    if statistic.calibrated is None:
+        return
+    without, tolerant = statistic.calibrated(*pair, 0.0), statistic.calibrated(*pair, 0.2)
+    if not math.isnan(without):
+        assert without == pytest.approx(p_value)
+        assert without * (1 - 1e-6) - 1e-12 <= tolerant <= 1
+
+
 def test_statistics_of_numbers_agree_with_scipy_on_the_samples(samples):
     x, y = samples
     reference, window = numeric(x), numeric(y)
@@ -109,6 +198,19 @@ def test_statistics_of_numbers_agree_with_scipy_on_the_samples(samples):
     assert value("wasserstein") == pytest.approx(stats.wasserstein_distance(x, y) / x.std(ddof=1), abs=0.05)
     assert value("mean_shift") == pytest.approx((y.mean() - x.mean()) / x.std(ddof=1), abs=1e-4)
     assert value("spread_shift") == pytest.approx(math.log(y.std(ddof=1) / x.std(ddof=1)), abs=1e-4)
+    shares = [group / group.sum() for group in groups]
+    assert value("hellinger") == pytest.approx(math.sqrt(1 - np.sqrt(shares[0] * shares[1]).sum()))
+    assert value("kullback_leibler") == pytest.approx(stats.entropy(groups[1], groups[0]))
+    assert value("total_variation") == pytest.approx(np.abs(shares[0] - shares[1]).sum() / 2)
+    u = stats.mannwhitneyu(y, x).statistic
+    assert value("mann_whitney") == pytest.approx(u / x.size / y.size - 0.5, abs=0.01)
+    factor = x.size * y.size / (x.size + y.size)
+    assert factor * value("cramer_von_mises") ** 2 == pytest.approx(
+        stats.cramervonmises_2samp(x, y).statistic, rel=0.03
+    )
+    assert value("energy_distance") == pytest.approx(
+        stats.energy_distance(x / x.std(ddof=1), y / x.std(ddof=1)), abs=0.02
+    )
 
 
 def test_p_values_of_numbers_agree_with_scipy_on_the_samples(samples):
@@ -127,7 +229,14 @@ def test_p_values_of_numbers_agree_with_scipy_on_the_samples(samples):
     pearson = stats.chi2_contingency(np.stack([reference.cell_counts(), window.cell_counts()])).pvalue
     assert p_value("chi_squared") == pytest.approx(pearson)
     assert p_value("psi") == pytest.approx(pearson, rel=0.3)
-    assert p_value("jensen_shannon") == pytest.approx(pearson, rel=0.3)
+    for name in ("jensen_shannon", "hellinger", "kullback_leibler"):
+        assert p_value(name) == pytest.approx(pearson, rel=0.3)
+    assert p_value("mann_whitney") == pytest.approx(stats.mannwhitneyu(x, y).pvalue, rel=0.3)
+    theirs = stats.cramervonmises_2samp(x, y, method="asymptotic").pvalue
+    assert p_value("cramer_von_mises") == pytest.approx(theirs, rel=0.3)
+    # within a factor of those that see the same: the middle and the tails of a cumulative distribution
+    assert theirs / 5 < p_value("anderson_darling") < 5 * theirs
+    assert theirs / 5 < p_value("energy_distance") < 5 * theirs
 
 
 def test_shares_count_rows_of_which_the_missing_are_a_part():
@@ -180,7 +289,7 @@ def test_statistic_of_an_empty_side_is_undefined(statistic):
             assert math.isnan(p_value(empty, full))
 
 
-@pytest.mark.parametrize("name", ["mean_shift", "spread_shift", "wasserstein"])
+@pytest.mark.parametrize("name", ["mean_shift", "spread_shift", "wasserstein", "energy_distance"])
 def test_shift_from_a_constant_column_is_undefined(name):
     assert math.isnan(STATISTICS[name].compute(numeric(np.full(500, 0.4)), numeric(np.linspace(0, 1, 500))))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, signal, special
 
-from stream_gov.reference import ProfileBuilder, RowBatch, build_profile
+from stream_gov.contracts import Season
+from stream_gov.reference import ProfileBuilder, RowBatch, build_profile, long_run_by_slot
 from stream_gov.statistics import Evidence, e_detector_plan, psi_p_value
 
 TEN = np.full(10, 2_000)
@@ -216,3 +218,80 @@ def test_a_season_of_the_reference_is_no_shift():
         plain = plan.update(plain, window, 1e-3, start_ms=i)
     assert plain.alarm
     assert not evidence.alarm
+
+
+def test_with_a_season_the_errors_of_the_slots_count_and_cumulants_are_those_of_a_normal_law_at_least():
+    plain, seasonal = (e_detector_plan(TEN, kind="numeric", tolerance=0.02, seasonal=s) for s in (False, True))
+    variances = ((plain.scores**2) @ plain.shares - (plain.scores @ plain.shares) ** 2)[:, np.newaxis]
+    root = math.sqrt(0.02) + 2.5 * np.sqrt(1 / 20_000)
+    normal = plain.slopes * ((plain.scores @ plain.shares)[:, np.newaxis] + root * np.sqrt(variances))
+    np.testing.assert_allclose(
+        seasonal.cumulants, np.maximum(plain.cumulants, normal + plain.slopes**2 * variances / 2), rtol=1e-9
+    )
+    assert (seasonal.cumulants > plain.cumulants).any()
+
+    counts = np.array([50, 60, 40, 55, 45, 60, 50, 40, 50, 50])
+    alone = seasonal.update(seasonal.fresh(), counts, 1e-3, start_ms=0)
+    # slots with the shares of the whole and 250 rows: half as many events as the window's 500 add their error
+    with_slots = seasonal.update(seasonal.fresh(), counts, 1e-3, start_ms=0, expected=np.full(10, 25))
+    held = alone.values > 1e-20  # what single precision holds of both
+    np.testing.assert_allclose(
+        np.log(with_slots.values[held]), np.log(alone.values[held]) * 250 / 750, rtol=1e-3, atol=1e-4
+    )
+    assert held.sum() > 40
+
+
+def test_what_the_slots_let_expect_is_no_shift():
+    plan = e_detector_plan(TEN, kind="numeric", tolerance=0.0, seasonal=True)
+    of_slot = np.array([4_000, 3_000, 2_000, 1_000, 0, 0, 0, 0, 0, 0])
+    as_expected = plan.update(plan.fresh(), of_slot // 20, 1e-3, start_ms=0, expected=of_slot)
+    shifted = plan.update(plan.fresh(), np.roll(of_slot, 1) // 20, 1e-3, start_ms=0, expected=of_slot)
+    blind = plan.update(plan.fresh(), of_slot // 20, 1e-3, start_ms=0)
+    assert (as_expected.alarm, shifted.alarm, blind.alarm) == (False, True, True)
+    # counted as if the window had as much of each slot as the reference
+    np.testing.assert_allclose(as_expected.since_counts, 50, atol=1)
+    assert plan.update(plan.fresh(), of_slot, 1e-3, start_ms=0, expected=np.zeros(10)).value == 0
+
+
+def test_in_slots_with_bursts_the_mean_e_value_stays_below_one():
+    """Slots whose values lie elsewhere and come in spells: every mean of every e-detector's first step, over windows of one slot."""
+    rng, n_days, n = np.random.default_rng(8), 40, 100
+    hour = np.repeat(np.arange(24 * n_days), n)
+
+    def values(start):
+        series = signal.lfilter([1.0], [1.0, -0.9], rng.normal(size=hour.size) * math.sqrt(1 - 0.81))
+        return 2 * np.sin(2 * math.pi * ((hour + start) % 24) / 24) + np.where((hour + start) % 24 < 8, 0.5, 1) * series
+
+    rows = RowBatch(
+        {"x": values(0)}, hour.size, times_ms=hour * 3_600_000 + np.tile(np.arange(n) * 36_000, 24 * n_days)
+    )
+    profile = build_profile(
+        lambda: [rows],
+        ProfileBuilder(season=Season("hour_of_day")),
+        name="r",
+        revision=1,
+        model="m",
+        source="rows",
+        created_ms=0,
+    )
+    layout, slots = profile.layout.columns["x"], long_run_by_slot(profile, "", "x")
+    whole = profile.segments[""].columns["x"].cell_counts()
+    long_run = replace(slots[0], covariance=np.mean([k.covariance for k in slots.values()], axis=0))
+    plan = e_detector_plan(whole, kind="numeric", tolerance=0.0, long_run=long_run, slots=slots, seasonal=True)
+    expected = [s.columns["x"].cell_counts() for s in profile.slots.summaries("", range(24))]
+    means = []
+    for _ in range(4):
+        groups = layout.groups[layout.edges.searchsorted(values(0), side="right")].reshape(-1, n)
+        means += [
+            plan.update(
+                plan.fresh(),
+                np.bincount(window, minlength=10),
+                1e-9,
+                start_ms=0,
+                expected=expected[i % 24],
+                slots={i % 24: n},
+            ).values
+            for i, window in enumerate(groups)
+        ]
+    # 3,840 windows; the means of the steepest e-values are far below one, of the flattest about one
+    assert np.mean(means, axis=0).max() < 1.1
