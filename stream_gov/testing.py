@@ -239,9 +239,13 @@ class Driver:
         return step
 
     def put_monitor(self, monitor: Monitor | str) -> None:
-        """Change the monitor while it runs."""
+        """Change the monitor while it runs; where it names another revision, ingest goes on counting on the one before, too."""
+        old = self.catalog.profiles_for(self.monitor.model)
         self.monitor = Monitor.from_yaml(monitor, source="monitor") if isinstance(monitor, str) else monitor
         self.catalog.put_monitor(self.monitor)
+        now = {p.id for p in self.catalog.profiles_for(self.monitor.model)}
+        if any(p.id not in now for p in old):
+            self._replaced = [p for p in old if p.id not in now]
         self._make_intake_again()
 
     def put_reference(self, reference: ReferenceProfile, *, count_on_old: bool = True) -> None:

@@ -35,7 +35,7 @@ app = new_app(
 
     Settings come from the file stream-gov.yaml (or the one that STREAM_GOV_CONFIG names), the environment (STREAM_GOV_...) and
     flags; the later wins. Data goes to standard output, everything else to standard error. Exit codes: 0 all is well, 1 `doctor`
-    found a problem, 2 a file, setting or flag is wrong, 3 a server does not answer, 130 stopped by Ctrl-C.
+    found a problem (or `reference diff --exit-code` a difference), 2 a file, setting or flag is wrong, 3 a server does not answer, 130 stopped by Ctrl-C.
     """,
     epilog=examples("stream-gov demo", "stream-gov up"),
 )

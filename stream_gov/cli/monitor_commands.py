@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from stream_gov.files.state_directory import StateDirectory
     from stream_gov.reference import ReferenceProfile
 
-__all__ = ["app", "unknown_columns"]
+__all__ = ["app", "differences_of_segments", "unknown_columns"]
 
 app = new_app(
     help="Monitors: what is watched, in which windows, by which checks.",
@@ -95,7 +95,7 @@ def _doubts(monitor: Monitor, state: StateDirectory) -> list[str]:
         profile = state.load_profile(monitor.reference)
     except DataError as err:
         return [f"reference: {err}"]
-    return [*unknown_columns(monitor, profile), *_differences_of_segments(monitor, profile)]
+    return [*unknown_columns(monitor, profile), *differences_of_segments(monitor, profile)]
 
 
 def unknown_columns(monitor: Monitor, profile: ReferenceProfile) -> list[str]:
@@ -112,7 +112,8 @@ def unknown_columns(monitor: Monitor, profile: ReferenceProfile) -> list[str]:
     ]
 
 
-def _differences_of_segments(monitor: Monitor, profile: ReferenceProfile) -> list[str]:
+def differences_of_segments(monitor: Monitor, profile: ReferenceProfile) -> list[str]:
+    """Say which segments a monitor wants that its reference was built without."""
     missing = [s for s in monitor.segments if s not in profile.segment_columns]
     if not missing:
         return []

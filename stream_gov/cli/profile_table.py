@@ -12,7 +12,16 @@ from stream_gov.cli.season_table import describe_season, season_lines
 from stream_gov.reference import ReferenceProfile
 from stream_gov.summaries import CategoricalLayout, ColumnSketch, Derivation, NumericSummary, TextDerivation
 
-__all__ = ["describe_columns", "describe_derivation", "describe_profile", "heading_lines", "table_rows"]
+__all__ = [
+    "describe_columns",
+    "describe_derivation",
+    "describe_profile",
+    "heading_lines",
+    "number",
+    "share",
+    "table_rows",
+    "time_text",
+]
 
 _QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 _CATEGORIES_SHOWN = 4
@@ -104,9 +113,9 @@ def table_rows(profile: ReferenceProfile) -> list[tuple[str, ...]]:
                 column["column"],
                 column["kind"],
                 column["type"],
-                _share(column["missing_share"]),
-                _number(column.get("mean")),
-                _number(column.get("sd")),
+                share(column["missing_share"]),
+                number(column.get("mean")),
+                number(column.get("sd")),
                 shape,
                 values,
             )
@@ -119,8 +128,8 @@ def heading_lines(profile: ReferenceProfile) -> Iterable[str]:
     version = f", version {profile.version}" if profile.version else ""
     yield f"{profile.id}: model {profile.model}{version}, {profile.n_rows:,} rows from {profile.source}"
     if profile.first_ms is not None and profile.last_ms is not None:
-        yield f"event times {_time(profile.first_ms)} to {_time(profile.last_ms)}"
-    yield f"built {_time(profile.created_ms)} by stream-gov {profile.stream_gov_version}; data hash {profile.data_hash}"
+        yield f"event times {time_text(profile.first_ms)} to {time_text(profile.last_ms)}"
+    yield f"built {time_text(profile.created_ms)} by stream-gov {profile.stream_gov_version}; data hash {profile.data_hash}"
     yield from season_lines(profile)
     if profile.known_segments:
         shown = sorted(profile.known_segments)
@@ -140,7 +149,7 @@ def _derivation_line(derivation: Derivation) -> str:
 def _categories(column: dict[str, Any]) -> tuple[str, str]:
     counts: dict[str, int] = column["categories"]
     total = max(sum(counts.values()) + column.get("other", 0), 1)
-    shown = [f"{name} {_share(count / total)}" for name, count in list(counts.items())[:_CATEGORIES_SHOWN]]
+    shown = [f"{name} {share(count / total)}" for name, count in list(counts.items())[:_CATEGORIES_SHOWN]]
     rest = len(counts) - _CATEGORIES_SHOWN
     return ", ".join(shown) + (f" and {rest} more" if rest > 0 else ""), bars(list(counts.values())[:_BARS_SHOWN])
 
@@ -149,15 +158,18 @@ def _finite(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _share(share: float) -> str:
-    if 0 < share < 0.0005:
+def share(part: float) -> str:
+    """Write a share, in `[0, 1]`, in per cent."""
+    if 0 < part < 0.0005:
         return "<0.1%"
-    return "0" if share == 0 else f"{share:.1%}"
+    return "0" if part == 0 else f"{part:.1%}"
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """Write a number in four digits; nothing for None."""
     return "" if value is None else f"{value:.4g}"
 
 
-def _time(time_ms: int) -> str:
+def time_text(time_ms: int) -> str:
+    """Write a time, epoch milliseconds, in UTC."""
     return f"{datetime.fromtimestamp(time_ms / 1_000, UTC):%Y-%m-%d %H:%M:%S}Z"

@@ -1,4 +1,4 @@
-"""`stream-gov reference build|show|list`."""
+"""`stream-gov reference build|show|diff|promote|list`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stream_gov.cli.command_inputs import open_table, read_monitor, read_profile, read_settings, state_of
+from stream_gov.cli.diff_command import diff
 from stream_gov.cli.groups import Command, examples, new_app
 from stream_gov.cli.options import (
     AsJson,
+    Bootstrap,
     EventIdColumn,
     FromTime,
     IgnoredColumns,
@@ -27,6 +29,7 @@ from stream_gov.cli.options import (
     VersionColumn,
 )
 from stream_gov.cli.output import note, print_table, warning
+from stream_gov.cli.promote_command import promote
 from stream_gov.contracts import ConfigurationError, DataError
 
 if TYPE_CHECKING:
@@ -48,11 +51,35 @@ app = new_app(
     epilog=examples(
         "stream-gov reference build prices.csv --monitor monitor.yaml --timestamp when --until 2026-02-01",
         "stream-gov reference build train.parquet -m monitor.yaml --prediction label --model-version 3",
+        "stream-gov reference build --from-topic -m monitor.yaml --from 2026-01-01 --until 2026-02-01",
     ),
 )
 def build(
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="CSV or Parquet file: .csv, .csv.gz or .parquet.")],
     monitor: MonitorFile,
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DATA",
+            help="CSV or Parquet file: .csv, .csv.gz or .parquet. With --from-topic the topic; default: the topic of events.",
+            show_default=False,
+        ),
+    ] = None,
+    from_topic: Annotated[
+        bool,
+        typer.Option(
+            "--from-topic",
+            help="Build it from events of this time on a topic; needs a broker, and commits nothing there.",
+        ),
+    ] = False,
+    lateness: Annotated[
+        str | None,
+        typer.Option(
+            "--lateness",
+            metavar="DURATION",
+            help="With --from-topic and --until: how long after that time its events were still sent, or `all` to read to the end of the topic. Default: 1d.",
+            show_default=False,
+        ),
+    ] = None,
     name: Annotated[
         str | None,
         typer.Option(
@@ -71,6 +98,7 @@ def build(
     rows: Rows = None,
     from_time: FromTime = None,
     until_time: UntilTime = None,
+    bootstrap: Bootstrap = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -82,40 +110,73 @@ def build(
     ] = None,
     state_dir: StateDir = None,
 ) -> None:
-    """Build a reference from the rows a model was trained on.
+    """Build a reference from the rows a model was trained on, or from a stretch of production.
 
     The monitor says which columns and segments are wanted. Each build gets a revision of its own, one more than the newest; a
     revision is never changed. `stream-gov monitor apply` publishes it.
     """
     from stream_gov.cli.row_choice import RowChoice
+    from stream_gov.cli.topic_reference import build_from_topic, refuse_flags_of_files, refuse_flags_of_topics
 
-    settings = read_settings(state_dir=state_dir)
+    settings = read_settings(bootstrap=bootstrap, state_dir=state_dir)
     wanted = read_monitor(monitor)
     if out is not None and out.suffix != ".sgref":
         msg = f"--out {out}: a reference file ends in .sgref; write {out.with_suffix('.sgref')}"
         raise ConfigurationError(msg)
-    table = open_table(
-        data,
-        wanted,
-        timestamp=timestamp,
-        prediction=prediction,
-        scores=score,
-        version_column=version_column,
-        model_version=model_version,
-        event_id=event_id,
-        ignore=ignore,
-    )
-    choice = RowChoice.from_flags(rows, from_time, until_time)
     chosen_name = _checked(name) if name is not None else _name_in(wanted, monitor)
     state = state_of(settings)
-    profile = _build(table, wanted, choice, chosen_name, state.next_revision(chosen_name))
+    revision = state.next_revision(chosen_name)
+    notices: tuple[str, ...] = ()
+    if from_topic:
+        refuse_flags_of_files(
+            {
+                "--timestamp": timestamp,
+                "--prediction": prediction,
+                "--score": score,
+                "--version-column": version_column,
+                "--event-id": event_id,
+                "--ignore": ignore,
+                "--rows": rows,
+            }
+        )
+        profile = build_from_topic(
+            settings,
+            wanted,
+            topic=None if data is None else str(data),
+            name=chosen_name,
+            revision=revision,
+            from_time=from_time,
+            until_time=until_time,
+            lateness=lateness,
+            version=model_version,
+        )
+    else:
+        refuse_flags_of_topics({"--lateness": lateness, "--bootstrap": bootstrap})
+        if data is None:
+            msg = (
+                "name a CSV or Parquet file of past rows (`stream-gov reference build DATA ...`), or give --from-topic"
+            )
+            raise ConfigurationError(msg)
+        table = open_table(
+            data,
+            wanted,
+            timestamp=timestamp,
+            prediction=prediction,
+            scores=score,
+            version_column=version_column,
+            model_version=model_version,
+            event_id=event_id,
+            ignore=ignore,
+        )
+        profile = _build(table, wanted, RowChoice.from_flags(rows, from_time, until_time), chosen_name, revision)
+        notices = table.notices
     if out is not None:
         _write(out, profile.to_bytes())
         path = out
     else:
         path = state.save_profile(profile)
     _print_profile(profile)
-    for notice in table.notices:
+    for notice in notices:
         note(f"{data}: {notice}")
     _warn_of_pinned_revision(wanted, monitor, profile)
     typer.echo(f"\nwrote {path}")
@@ -226,34 +287,33 @@ def _print_profile(profile: ReferenceProfile) -> None:
         warning(text)
 
 
+app.command(
+    cls=Command,
+    epilog=examples(
+        "stream-gov reference diff prices-base@1 prices-base@2",
+        "stream-gov reference diff old.sgref prices-base --json",
+    ),
+)(diff)
+app.command(
+    cls=Command,
+    epilog=examples(
+        "stream-gov reference promote prices-base@4 --dry-run",
+        "stream-gov reference promote prices-base@3 --monitor prices",
+    ),
+)(promote)
+
+
 @app.command("list", cls=Command, epilog=examples("stream-gov reference list --json | jq -r .id"))
 def list_references(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object a line instead of a table.")] = False,
+    bootstrap: Bootstrap = None,
     state_dir: StateDir = None,
 ) -> None:
-    """List the references in the state directory."""
-    from stream_gov.cli.profile_table import describe_profile
+    """List the references in the state directory, and which monitors are compared with each.
 
-    state = state_of(read_settings(state_dir=state_dir))
-    rows = []
-    for profile_id in state.profile_ids():
-        try:
-            profile = state.load_profile(profile_id)
-        except DataError as err:  # one bad file does not hide the others
-            warning(str(err))
-            continue
-        if as_json:
-            described = describe_profile(profile)
-            typer.echo(json.dumps({**described, "columns": [c["column"] for c in described["columns"]]}))
-        else:
-            built = time.strftime("%Y-%m-%d %H:%MZ", time.gmtime(profile.created_ms / 1_000))
-            n_columns = str(len(profile.layout.columns))
-            rows.append(
-                (profile.id, profile.model, profile.version, f"{profile.n_rows:,}", n_columns, built, profile.source)
-            )
-    if rows:
-        print_table(
-            ("reference", "model", "version", "rows", "columns", "built", "source"), rows, right=("rows", "columns")
-        )
-    elif not as_json:
-        note(f"no references in {state.references}; build one with `stream-gov reference build`")
+    Where a broker is configured or runs, also what is in force there: monitors that name another revision there than here are marked, and so are revisions that are in force and not here.
+    """
+    from stream_gov.cli.reference_list import list_lines
+
+    settings = read_settings(bootstrap=bootstrap, state_dir=state_dir)
+    list_lines(settings, state_of(settings), as_json=as_json)

@@ -25,7 +25,7 @@ Data goes to standard output, everything else to standard error, so output can b
 | exit code | meaning |
 |---|---|
 | 0 | all is well |
-| 1 | `doctor` found a problem |
+| 1 | `doctor` found a problem, or two references differ (`reference diff --exit-code`) |
 | 2 | a file, a setting or a flag is wrong; the line on standard error names the place and the remedy |
 | 3 | a server does not answer |
 | 130 | stopped by Ctrl-C |

@@ -16,16 +16,23 @@ from stream_gov.summaries import PaneSummary
 __all__ = ["choose_comparison", "expect_of_newest", "profile_to_compare"]
 
 
-def profile_to_compare(panes: Mapping[PaneKey, PaneState]) -> str:
-    """Return the profile that most of a window's events were counted for; of equals the newest.
+def profile_to_compare(panes: Mapping[PaneKey, PaneState], reference: str | None = None) -> str:
+    """Return the profile that most of a window's events were counted for; of equals the one that the monitor names, or the newest.
 
     While a profile is replaced, ingest counts on both: the old one holds all events of the windows that span the change, the new
-    one all events of the windows after it.
+    one all events of the windows after it. The new one may be an older revision.
+
+    Parameters
+    ----------
+    panes
+        Of the window.
+    reference
+        What the monitor names, `name` or `name@revision`.
     """
     counts: dict[str, int] = {}
     for (_, _, profile), pane in panes.items():
         counts[profile] = counts.get(profile, 0) + pane.n_events
-    return max(counts, key=lambda p: (counts[p], _revision(p)), default="")
+    return max(counts, key=lambda p: (counts[p], p == reference, _revision(p)), default="")
 
 
 def _revision(profile_id: str) -> int:

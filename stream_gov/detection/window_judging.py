@@ -47,7 +47,7 @@ class WindowJudge:
         """Judge a window for the first time, or once more after late events."""
         start = end - monitor.window.size
         inside = {k: p for k, p in series.panes.items() if start <= k[0] and k[0] + k[1] <= end}
-        profile_id = profile_to_compare(inside)
+        profile_id = profile_to_compare(inside, monitor.reference)
         chosen = {k: p for k, p in inside.items() if k[2] == profile_id}
         events = sum(p.n_events for p in chosen.values())
         said = series.reported.get(end)

@@ -117,8 +117,8 @@ class StateDirectory:
             temporary.unlink(missing_ok=True)
         return path
 
-    def load_profile(self, reference: str) -> ReferenceProfile:
-        """Read a profile by `name@revision`, or the newest one by `name`.
+    def resolve(self, reference: str) -> str:
+        """Give the id of the profile that `name@revision` or `name` (its newest revision) means.
 
         Raises
         ------
@@ -126,8 +126,6 @@ class StateDirectory:
             The text is no reference.
         DataError
             There is no such profile.
-        UnreadableProfileError
-            The file is damaged, or of a later release.
         """
         try:
             name, revision = split_profile_id(reference)
@@ -145,7 +143,21 @@ class StateDirectory:
         if revision not in known:
             msg = f"{self.references}: reference {name!r} has no revision {revision}; there are {', '.join(map(str, known))}"
             raise DataError(msg)
-        path = self.profile_path(name, revision)
+        return profile_id(name, revision)
+
+    def load_profile(self, reference: str) -> ReferenceProfile:
+        """Read a profile by `name@revision`, or the newest one by `name`.
+
+        Raises
+        ------
+        ConfigurationError
+            The text is no reference.
+        DataError
+            There is no such profile.
+        UnreadableProfileError
+            The file is damaged, or of a later release.
+        """
+        path = self.references / f"{self.resolve(reference)}.sgref"
         try:
             data = path.read_bytes()
         except OSError as err:

@@ -8,6 +8,7 @@ from stream_gov.reference.layouts import MAX_CATEGORIES, LayoutChoice, choose_la
 from stream_gov.reference.mixture import effective_rows, largest_remainder, mixture
 from stream_gov.reference.plan import counting_plan, season_mismatch
 from stream_gov.reference.profile import PROFILE_FORMAT, ReferenceProfile, profile_id, split_profile_id
+from stream_gov.reference.profile_diff import ColumnDiff, ProfileDiff, diff_profiles
 from stream_gov.reference.rows import ColumnValues, RowBatch
 from stream_gov.reference.season_slots import MAX_SLOT_SUMMARIES, SlotSummaries, slots_of
 from stream_gov.reference.seasonal_long_run import MixtureDependence, long_run_by_slot
@@ -16,17 +17,20 @@ __all__ = [
     "MAX_CATEGORIES",
     "MAX_SLOT_SUMMARIES",
     "PROFILE_FORMAT",
+    "ColumnDiff",
     "ColumnValues",
     "DataHash",
     "LayoutChoice",
     "MixtureDependence",
     "ProfileBuilder",
+    "ProfileDiff",
     "ReferenceProfile",
     "RowBatch",
     "SlotSummaries",
     "build_profile",
     "choose_layout",
     "counting_plan",
+    "diff_profiles",
     "effective_rows",
     "largest_remainder",
     "long_run_by_slot",

@@ -21,12 +21,14 @@ from stream_gov.summaries import (
     pooled_cells,
 )
 
-__all__ = ["BLOCK_ROWS", "MAX_BLOCKS", "BlockCounts", "ColumnBlocks"]
+__all__ = ["BLOCK_ROWS", "MAX_BLOCKS", "MAX_STRAGGLERS", "BlockCounts", "ColumnBlocks"]
 
 BLOCK_ROWS = 50
 """Rows of a block while there are few."""
 MAX_BLOCKS = 2_000
 """Beyond it neighbouring blocks are joined, so that memory is bounded."""
+MAX_STRAGGLERS = 0.01
+"""Share of the rows that may be out of order and be left out; more of them would leave gaps in what the blocks show."""
 
 _CHUNK = 8_192
 # Sums of a block's steps in a chunk stay below 2**(40 + 13), so float sums of them are exact whatever their order.
@@ -91,7 +93,10 @@ def _joined(of_blocks: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 class BlockCounts:
-    """Counts of every column in consecutive blocks of rows, as long as the rows come in the order of time.
+    """Counts of every column in consecutive blocks of rows, if the rows come in the order of time.
+
+    Stragglers, rows whose event time is before that of a row that came earlier, are in no block. If there are more than 1 % of them the rows
+    are taken to have no order.
 
     Parameters
     ----------
@@ -112,10 +117,25 @@ class BlockCounts:
         """Rows by block and slot; without columns where there is no season."""
         self.block_rows = BLOCK_ROWS
         self.n_rows = 0
-        self.columns = {name: ColumnBlocks(column) for name, column in layout.columns.items()}
-        self.why_not = ""
-        """Why there is no order of time, in words; empty while there is one."""
+        """Rows in blocks, without stragglers."""
+        self.n_stragglers = 0
+        self._columns = {name: ColumnBlocks(column) for name, column in layout.columns.items()}
+        self._has_times = True
         self._last_ms = -(2**63)
+
+    @property
+    def columns(self) -> dict[str, ColumnBlocks]:
+        """By column; empty if there is no order of time."""
+        return {} if self.why_not else self._columns
+
+    @property
+    def why_not(self) -> str:
+        """Why there is no order of time, in words; empty if there is one."""
+        if not self._has_times:
+            return "have no event times"
+        if self.n_stragglers > MAX_STRAGGLERS * (self.n_rows + self.n_stragglers):
+            return "are not in the order of their event times"
+        return ""
 
     @property
     def n_blocks(self) -> int:
@@ -124,20 +144,19 @@ class BlockCounts:
 
     def update(self, batch: RowBatch) -> None:
         """Add rows."""
-        if self.why_not or not batch.n_rows:
+        if not self._has_times or not batch.n_rows:
             return
         if batch.times_ms is None:
-            self._stop("have no event times")
-        elif int(batch.times_ms[0]) < self._last_ms or bool((np.diff(batch.times_ms) < 0).any()):
-            self._stop("are not in the order of their event times")
-        else:
-            self._last_ms = int(batch.times_ms[-1])
-            for start in range(0, batch.n_rows, _CHUNK):
-                self._update_chunk(batch.slice(start, start + _CHUNK))
-
-    def _stop(self, why_not: str) -> None:
-        self.why_not = why_not
-        self.columns = {}
+            self._has_times = False
+            return
+        latest = np.maximum.accumulate(np.maximum(batch.times_ms, self._last_ms))
+        self._last_ms = int(latest[-1])
+        timely = np.flatnonzero(batch.times_ms == latest)
+        if timely.size < batch.n_rows:
+            self.n_stragglers += batch.n_rows - timely.size
+            batch = batch.take(timely)
+        for start in range(0, batch.n_rows, _CHUNK):
+            self._update_chunk(batch.slice(start, start + _CHUNK))
 
     def _update_chunk(self, chunk: RowBatch) -> None:
         rows = np.arange(self.n_rows, self.n_rows + chunk.n_rows)
@@ -145,13 +164,13 @@ class BlockCounts:
         while self.n_blocks > MAX_BLOCKS:
             self.block_rows *= 2
             self.slot_rows = _joined(self.slot_rows)
-            for column in self.columns.values():
+            for column in self._columns.values():
                 column.join_neighbours()
         blocks = rows // self.block_rows
         if self.season is not None and chunk.times_ms is not None:
             self.slot_rows = _with_room(self.slot_rows, self.n_blocks)
             np.add.at(self.slot_rows, (blocks, slots_of(self.season, chunk.times_ms)), 1)
-        for name, column in self.columns.items():
+        for name, column in self._columns.items():
             values = chunk.columns.get(name)
             column.update([None] * chunk.n_rows if values is None else values, blocks, self.n_blocks)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ColumnValues", "Rechunker", "RowBatch", "as_numbers", "split_values"]
+__all__ = ["ColumnValues", "Rechunker", "RowBatch", "as_numbers", "concatenate", "split_values"]
 
 ColumnValues = NDArray[np.float64] | Sequence[Any]
 """Values of a column, one for each row: a float64 array (NaN: missing), or a sequence of JSON values (None or NaN: missing)."""
@@ -94,7 +94,7 @@ class Rechunker:
             self._pending.append(batch)
             self._n += batch.n_rows
         if self._n >= self.size:
-            whole = _concatenate(self._pending)
+            whole = concatenate(self._pending)
             full = self._n - self._n % self.size
             self._pending = [whole.slice(full, self._n)] if full < self._n else []
             self._n -= full
@@ -104,11 +104,12 @@ class Rechunker:
     def rest(self) -> Iterator[RowBatch]:
         """Yield what is left, if any."""
         if self._pending:
-            yield _concatenate(self._pending)
+            yield concatenate(self._pending)
         self._pending, self._n = [], 0
 
 
-def _concatenate(batches: list[RowBatch]) -> RowBatch:
+def concatenate(batches: list[RowBatch]) -> RowBatch:
+    """Return the rows of all batches (at least one) as one; a column that a batch lacks is missing there."""
     if len(batches) == 1:
         return batches[0]
     names = dict.fromkeys(name for batch in batches for name in batch.columns)

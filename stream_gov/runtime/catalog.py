@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from threading import RLock
 
 from stream_gov.contracts import ConfigurationError, Monitor, UnreadableProfileError
-from stream_gov.reference import ReferenceProfile, split_profile_id
+from stream_gov.reference import ReferenceProfile, profile_id, split_profile_id
 from stream_gov.runtime.structured_logging import get_logger
 
-__all__ = ["MAX_DECODED_PROFILES", "MAX_REVISIONS", "TopicCatalog"]
+__all__ = ["MAX_DECODED_PROFILES", "MAX_REVISIONS", "PREVIOUS_REFERENCE", "TopicCatalog"]
 
 MAX_DECODED_PROFILES = 2_000
 """Profiles kept unpacked; the one unused for longest is unpacked again when it is asked for."""
 
 MAX_REVISIONS = 20
-"""Revisions of one reference kept; the topic holds all of them, but only the newest can be named by events that still come."""
+"""Revisions of one reference kept in memory: those published last. The topic holds all of them. The newest revision, and every one that a
+monitor names or was compared with before its last change, stay beyond it."""
+
+PREVIOUS_REFERENCE = "stream-gov-previous-reference"
+"""Header of a message of the topic of monitors: the revision, `name@revision`, that was in force when it was sent."""
 
 _log = get_logger("catalog")
 
@@ -25,6 +29,8 @@ _log = get_logger("catalog")
 class _MonitorEntry:
     monitor: Monitor
     since_ms: int
+    previous: str | None = None
+    """What was compared with before: `name@revision`."""
 
 
 class TopicCatalog:
@@ -47,8 +53,18 @@ class TopicCatalog:
 
     # --- what the topics say -------------------------------------------------------------------------------------------------------
 
-    def apply_monitor(self, key: bytes | None, value: bytes | None, timestamp_ms: int) -> bool:
-        """Take a message of the topic of monitors; True if something changed."""
+    def apply_monitor(
+        self, key: bytes | None, value: bytes | None, timestamp_ms: int, *, previous: str | None = None
+    ) -> bool:
+        """Take a message of the topic of monitors; True if something changed.
+
+        Parameters
+        ----------
+        key, value, timestamp_ms
+            Of the message.
+        previous
+            Its header :data:`PREVIOUS_REFERENCE`: tells a worker that was not there before what the monitor was compared with.
+        """
         name = (key or b"").decode("utf-8", "replace")
         with self._lock:
             if not value:
@@ -62,11 +78,38 @@ class TopicCatalog:
                     return False
                 known = self._monitors.get(name)
                 changed = known is None or known.monitor != monitor
-                self._monitors[name] = _MonitorEntry(monitor, timestamp_ms)
+                if previous is None and known is not None:
+                    previous = (
+                        self._in_force(known.monitor)
+                        if known.monitor.reference != monitor.reference
+                        else known.previous
+                    )
+                self._monitors[name] = _MonitorEntry(monitor, timestamp_ms, previous)
             if changed:
                 self._choose_by_model()
                 self._version += 1
+                for reference in list(self._packed):
+                    self._drop_old_revisions(reference)
             return changed
+
+    def _in_force(self, monitor: Monitor) -> str | None:
+        """Id of the revision that a monitor is compared with now."""
+        profile = self.profile_named_by(monitor)
+        return None if profile is None else profile.id
+
+    def _drop_old_revisions(self, name: str) -> None:
+        """Keep the revisions published last, the newest, and those that a monitor names or was compared with before."""
+        revisions = self._packed[name]
+        if len(revisions) <= MAX_REVISIONS:
+            return
+        kept = {*list(revisions)[-MAX_REVISIONS:], max(revisions)}
+        for entry in self._monitors.values():
+            for reference in (entry.monitor.reference, entry.previous):
+                if reference is not None and reference.partition("@")[0] == name:
+                    kept.add(split_profile_id(reference)[1] or 0)
+        for revision in [r for r in revisions if r not in kept]:
+            del revisions[revision]
+            self._decoded.pop(profile_id(name, revision), None)
 
     def _choose_by_model(self) -> None:
         chosen: dict[str, Monitor] = {}
@@ -89,30 +132,29 @@ class TopicCatalog:
 
     def apply_reference(self, key: bytes | None, value: bytes | None) -> bool:
         """Take a message of the topic of references; True if something changed. The profile is unpacked when it is first used."""
-        profile_id = (key or b"").decode("utf-8", "replace")
+        published = (key or b"").decode("utf-8", "replace")
         try:
-            name, revision = split_profile_id(profile_id)
+            name, revision = split_profile_id(published)
         except ValueError:
-            name, revision = profile_id, None
+            name, revision = published, None
         with self._lock:
             if revision is None:
                 self.n_unreadable += 1
                 _log.error(
-                    "a message of the topic of references is skipped: its key is not `name@revision`", key=profile_id
+                    "a message of the topic of references is skipped: its key is not `name@revision`", key=published
                 )
                 return False
             revisions = self._packed.setdefault(name, {})
-            self._decoded.pop(profile_id, None)
-            self._unreadable.discard(profile_id)
+            before = revisions.pop(revision, None)
+            changed = (before or None) != (value or None)
+            if changed:
+                self._decoded.pop(published, None)
+                self._unreadable.discard(published)
             if value:
-                changed = revisions.get(revision) != value
-                revisions[revision] = value
-                for old in sorted(revisions)[:-MAX_REVISIONS]:
-                    del revisions[old]
-            else:
-                changed = revisions.pop(revision, None) is not None
-                if not revisions:
-                    del self._packed[name]
+                revisions[revision] = value  # at the end, also when it was there: the order is that of publication
+                self._drop_old_revisions(name)
+            elif not revisions:
+                del self._packed[name]
             if changed:
                 self._version += 1
             return changed
@@ -136,6 +178,13 @@ class TopicCatalog:
     def models(self) -> list[str]:
         """Models that have a monitor, sorted."""
         return sorted(self._by_model)
+
+    def previous_reference(self, model: str) -> tuple[str, int] | None:
+        """What the monitor of a model was compared with before its last change, and when that was published (epoch milliseconds)."""
+        with self._lock:
+            monitor = self._by_model.get(model)
+            entry = None if monitor is None else self._monitors.get(monitor.name)
+            return None if entry is None or entry.previous is None else (entry.previous, entry.since_ms)
 
     def profile(self, profile_id: str) -> ReferenceProfile | None:
         """Profile by its id, `name@revision`; None: not known, or not readable."""
@@ -174,7 +223,11 @@ class TopicCatalog:
     def newest_profile(self, model: str) -> ReferenceProfile | None:
         """Profile that the monitor of a model names now: unpacks no more than this one."""
         monitor = self.monitor(model)
-        if monitor is None or monitor.reference is None:
+        return None if monitor is None else self.profile_named_by(monitor)
+
+    def profile_named_by(self, monitor: Monitor) -> ReferenceProfile | None:
+        """Profile that a monitor names now, whether or not another monitor of its model overrules it."""
+        if monitor.reference is None:
             return None
         name, revision = split_profile_id(monitor.reference)
         for candidate in self.revisions(name) if revision is None else [revision]:

@@ -8,6 +8,7 @@ from confluent_kafka import KafkaError, KafkaException, Message
 
 from stream_gov.contracts import ConfigurationError, Monitor, UnavailableError
 from stream_gov.reference import ReferenceProfile
+from stream_gov.runtime.catalog import PREVIOUS_REFERENCE
 from stream_gov.runtime.kafka_clients import (
     MAX_MESSAGE_BYTES,
     BrokerHealth,
@@ -41,9 +42,21 @@ class CatalogPublisher:
         self._health = BrokerHealth(settings.bootstrap, worker)
         self._producer = make_producer(producer_config(settings, worker, health=self._health))
 
-    def publish_monitor(self, monitor: Monitor) -> None:
-        """Put a monitor into force; it replaces the one of the same name."""
-        self._produce(self._monitors_topic, monitor.name, monitor.to_json_bytes())
+    def publish_monitor(self, monitor: Monitor, *, previous: str | None = None) -> None:
+        """Put a monitor into force; it replaces the one of the same name.
+
+        Parameters
+        ----------
+        monitor
+            The monitor.
+        previous
+            The revision, `name@revision`, that it was compared with until now, where this changes that: a worker that starts in the middle
+            of the change goes on counting on it, too.
+        """
+        headers: list[tuple[str, str | bytes | None]] | None = None
+        if previous is not None:
+            headers = [(PREVIOUS_REFERENCE, previous.encode())]
+        self._produce(self._monitors_topic, monitor.name, monitor.to_json_bytes(), headers)
 
     def delete_monitor(self, name: str) -> None:
         """Take a monitor out of force."""
@@ -87,12 +100,14 @@ class CatalogPublisher:
         else:
             self._producer.purge()
 
-    def _produce(self, topic: str, key: str, value: bytes | None) -> None:
+    def _produce(
+        self, topic: str, key: str, value: bytes | None, headers: list[tuple[str, str | bytes | None]] | None = None
+    ) -> None:
         if value is not None and len(value) > MAX_MESSAGE_BYTES - 1_000:
             msg = f"{key} has {len(value)} bytes, more than the {MAX_MESSAGE_BYTES} a message may have; watch fewer columns or segments"
             raise ConfigurationError(msg)
         try:
-            self._producer.produce(topic, key=key.encode(), value=value, on_delivery=self._on_delivery)
+            self._producer.produce(topic, key=key.encode(), value=value, headers=headers, on_delivery=self._on_delivery)
         except KafkaException as err:
             raise translate_kafka_error(err, f"publish {key}") from err
 

@@ -19,7 +19,8 @@ from confluent_kafka import (
 )
 
 from stream_gov.contracts import StreamGovError, UnavailableError
-from stream_gov.runtime.catalog import TopicCatalog
+from stream_gov.reference import split_profile_id
+from stream_gov.runtime.catalog import PREVIOUS_REFERENCE, TopicCatalog
 from stream_gov.runtime.kafka_clients import BrokerHealth, consumer_config, group_name, make_consumer
 from stream_gov.runtime.kafka_errors import translate_kafka_error
 from stream_gov.runtime.structured_logging import get_logger
@@ -133,11 +134,16 @@ class CatalogWatcher:
         try:
             partitions = self._all_partitions(consumer)
             self._unread = {(p.topic, p.partition) for p in partitions}
-            consumer.assign(partitions)
+            # Monitors first, to their end: the catalogue keeps every revision that one of them names, and only some of the others.
+            held_back = [p for p in partitions if p.topic == self._references_topic]
+            consumer.assign([p for p in partitions if p not in held_back])
             while not self._stop.is_set():
                 messages = consumer.consume(500, _POLL_S)
                 if self._health.down:
                     self._look_for_broker(consumer)
+                if held_back and not any(topic == self._monitors_topic for topic, _ in self._unread):
+                    consumer.incremental_assign(held_back)
+                    held_back = []
                 if self._take(messages) and self._loaded.is_set() and self._on_change is not None:
                     self._on_change()
         finally:
@@ -176,7 +182,7 @@ class CatalogWatcher:
             key, value = _as_bytes(message.key()), _as_bytes(message.value())
             if topic == self._monitors_topic:
                 time_ms = 0 if kind == TIMESTAMP_NOT_AVAILABLE else timestamp_ms
-                changed |= self.catalog.apply_monitor(key, value, time_ms)
+                changed |= self.catalog.apply_monitor(key, value, time_ms, previous=_previous_reference(message))
             else:
                 changed |= self.catalog.apply_reference(key, value)
         if not self._unread and not self._loaded.is_set():
@@ -185,6 +191,16 @@ class CatalogWatcher:
                 "catalogue read", monitors=len(self.catalog.monitors()), references=len(self.catalog.references())
             )
         return changed
+
+
+def _previous_reference(message: Message) -> str | None:
+    found = dict(message.headers() or ()).get(PREVIOUS_REFERENCE)
+    text = found.decode("utf-8", "replace") if isinstance(found, bytes) else found
+    try:
+        revision = None if text is None else split_profile_id(text)[1]
+    except ValueError:  # of a later release, perhaps: it serves a worker that starts, and is not needed
+        return None
+    return text if revision is not None else None
 
 
 def _as_bytes(data: bytes | str | None) -> bytes | None:

@@ -38,8 +38,9 @@ class CountingPlans:
 
     When a monitor's profile is replaced, events are counted on both until the windows that span the change have closed: until event
     time in every partition has come `window.size` and `window.allowed_lateness` further than it was in any at the change. A worker
-    that starts does not know what was in force before; it takes a profile built no longer ago than that as one being replaced, and
-    begins to measure at the first event time it sees.
+    that starts was not there at the change. If the monitor was published no longer ago than that, and says what was in force before, that
+    is being replaced; else a profile built no longer ago replaces the revision before it. Such a worker begins to measure at the first
+    event time it sees.
 
     Parameters
     ----------
@@ -91,6 +92,9 @@ class CountingPlans:
             return None
         span = monitor.window.size + monitor.window.allowed_lateness
         if entry is None:
+            promoted = self._promoted(monitor, newest, span)
+            if promoted is not None:
+                return promoted
             if not 0 <= self._wall_clock_ms() - newest.created_ms < span:
                 return None
             older = (self._catalog.profile(f"{newest.name}@{r}") for r in self._catalog.revisions(newest.name))
@@ -110,6 +114,14 @@ class CountingPlans:
         if self._watermarks:
             until = max(self._watermarks.values()) + self._out_of_orderness_ms + span
         return _Replacement(entry.newest, until)
+
+    def _promoted(self, monitor: Monitor, newest: ReferenceProfile, span: int) -> _Replacement | None:
+        """What a monitor that was published just now says was in force before."""
+        before = self._catalog.previous_reference(monitor.model)
+        if before is None or before[0] == newest.id or not 0 <= self._wall_clock_ms() - before[1] < span:
+            return None
+        old = self._catalog.profile(before[0])
+        return None if old is None else _Replacement(old, None)
 
     def observe(self, topic: str, partition: int, watermark_ms: int) -> None:
         """Note how far event time has come in a source partition."""

@@ -275,6 +275,29 @@ def test_a_reference_replaced_while_running_leaves_no_window_without_one(rng):
     ]
 
 
+def test_going_back_to_an_older_reference_leaves_no_window_without_one(rng):
+    """Of two that hold all events of a window the one that the monitor names is compared, though the other is newer."""
+    watched = monitor(window="{size: 2h, every: 1h}")
+    driver = Driver(watched, profile_for(watched, revision=2, shift=0.1))
+    driver.catalog.put_profile(profile_for(watched))
+    for hour in range(6):
+        if hour == 3:
+            driver.put_monitor(watched.model_copy(update={"reference": "base@1"}))
+        normal_events(driver, rng, start=T0 + hour * HOUR, n=100)
+        driver.cut()
+    driver.finish()
+    used = [(r.reference, r.events) for r in driver.results(statistic="events")]
+    assert used == [
+        ("base@2", 100),
+        ("base@2", 200),
+        ("base@2", 200),
+        ("base@2", 200),
+        ("base@1", 200),
+        ("base@1", 200),
+        ("base@1", 100),
+    ]
+
+
 def test_rejected_events_are_accounted_for_in_their_window(rng):
     watched = monitor()
     driver = Driver(watched, profile_for(watched))

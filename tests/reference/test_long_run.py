@@ -184,6 +184,27 @@ def test_rows_without_an_order_of_time_give_a_warning_and_no_covariance():
     assert build([in_order({"x": x}, 2_000)]).warnings == ()
 
 
+@pytest.mark.parametrize("batch", [1, 77, 10_000])
+def test_a_few_rows_out_of_order_are_left_out_of_the_blocks_and_no_more(batch):
+    rng, n = np.random.default_rng(8), 5_000
+    x, times = autoregression(rng, 0.8, n), np.arange(n)
+    stragglers = rng.choice(np.arange(100, n), 50, replace=False)
+    times[stragglers] -= 100
+    timely = times == np.maximum.accumulate(times)
+    rows = RowBatch({"x": x}, n, times_ms=times)
+    found = build([rows.slice(i, i + batch) for i in range(0, n, batch)])
+    kept = build([rows.take(np.flatnonzero(timely))])
+
+    assert found.n_rows == n
+    assert n - timely.sum() == 50
+    shares = found.long_run["x"].long_run.shares
+    cells = np.searchsorted(found.layout.columns["x"].edges, x[timely], side="right")
+    np.testing.assert_allclose(shares, np.bincount(found.layout.columns["x"].groups[cells]) / timely.sum())
+    assert found.long_run["x"].long_run.lag == kept.long_run["x"].long_run.lag
+    times[100:152] = 0  # now more than 1 %
+    assert build([RowBatch({"x": x}, n, times_ms=times)]).long_run == {}
+
+
 @pytest.mark.parametrize("kind", ["numeric", "categorical"])
 @pytest.mark.parametrize("n_cells", [1, 2, 32, 33, 34, 50, 1_001])
 def test_pooled_cells_are_few_and_none_is_empty(kind, n_cells):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from structlog.testing import capture_logs
 
 from stream_gov.contracts import Monitor
@@ -134,3 +135,55 @@ def test_only_so_many_profiles_stay_unpacked_and_so_many_revisions_stay_at_all(m
     again = catalog.profile("base@2")
     assert again is not None
     assert again is not first
+
+
+def test_a_revision_that_a_monitor_names_is_never_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog_module, "MAX_REVISIONS", 3)
+    catalog = TopicCatalog()
+    catalog.apply_monitor(b"pinned", named("pinned", "p", "base@1").to_json_bytes(), 1)
+    catalog.apply_monitor(b"shop", monitor().to_json_bytes(), 1)
+    put(catalog, 1, 2, 3, 4, 5, 6)
+    assert catalog.revisions("base") == [6, 5, 4, 1]
+    catalog.apply_monitor(b"pinned", named("pinned", "p", "base@4").to_json_bytes(), 2)
+    put(catalog, 7)
+    assert catalog.revisions("base") == [7, 6, 5, 4, 1], "windows that span the change are compared with the one before"
+    catalog.apply_monitor(b"pinned", named("pinned", "p", "base@7").to_json_bytes(), 3)
+    put(catalog, 8)
+    assert catalog.revisions("base") == [8, 7, 6, 4], "only the one before the last change"
+
+
+def test_an_old_revision_published_again_stays_until_a_monitor_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(catalog_module, "MAX_REVISIONS", 3)
+    catalog = TopicCatalog()
+    put(catalog, 2, 3, 4, 5, 6)
+    assert catalog.revisions("base") == [6, 5, 4]
+    put(catalog, 2)
+    put(catalog, 7, 8)
+    assert catalog.revisions("base") == [8, 7, 2], "the order is that of publication"
+    put(catalog, 3, 4, 5)
+    assert catalog.revisions("base") == [8, 5, 4, 3], "the newest is what a name means"
+
+
+def test_a_revision_published_again_without_a_change_is_not_unpacked_again() -> None:
+    catalog, data = TopicCatalog(), profile_for(monitor()).to_bytes()
+    assert catalog.apply_reference(b"base@1", data)
+    first, version = catalog.profile("base@1"), catalog.version
+    assert not catalog.apply_reference(b"base@1", data)
+    assert catalog.profile("base@1") is first
+    assert catalog.version == version
+
+
+def test_what_a_monitor_was_compared_with_before_is_remembered_or_told() -> None:
+    catalog = TopicCatalog()
+    put(catalog, 1, 2, 3)
+    catalog.apply_monitor(b"shop", monitor().to_json_bytes(), 1)
+    assert catalog.previous_reference("shop") is None
+    catalog.apply_monitor(b"shop", named("shop", reference="base@1").to_json_bytes(), 5)
+    assert catalog.previous_reference("shop") == ("base@3", 5)
+    stricter = named("shop", reference="base@1").model_copy(update={"min_events": 7})
+    catalog.apply_monitor(b"shop", stricter.to_json_bytes(), 6)
+    assert catalog.previous_reference("shop") == ("base@3", 6), "another change does not touch it"
+    late = TopicCatalog()
+    late.apply_monitor(b"shop", named("shop", reference="base@1").to_json_bytes(), 5, previous="base@3")
+    assert late.previous_reference("shop") == ("base@3", 5)
+    assert late.previous_reference("other") is None

@@ -131,3 +131,27 @@ def test_a_monitor_that_is_deleted_has_no_plan_any_more() -> None:
     scene.counted_on()
     scene.catalog.apply_monitor(b"shop", None, 2)
     assert scene.plans.plan_of("shop") is None
+
+
+def pinned(revision: int) -> Monitor:
+    return WATCHED.model_copy(update={"reference": f"base@{revision}"})
+
+
+def test_a_monitor_that_goes_back_to_an_older_revision_is_counted_on_both_for_a_while() -> None:
+    scene = Scene(profile(1), profile(2))
+    assert scene.counted_on() == ["base@2"]
+    scene.plans.observe("e", 0, T0)
+    scene.put_monitor(pinned(1))
+    assert scene.counted_on() == ["base@1", "base@2"]
+    scene.plans.observe("e", 0, T0 + 1_000 + SPAN)
+    assert scene.counted_on() == ["base@1"]
+
+
+def test_a_worker_that_starts_after_a_promotion_counts_on_what_was_in_force_before() -> None:
+    for age, expected in ((SPAN - 1, ["base@1", "base@2"]), (SPAN, ["base@1"]), (-1, ["base@1"])):
+        scene = Scene(profile(1), profile(2), watched=pinned(1))
+        scene.catalog.apply_monitor(b"shop", pinned(1).to_json_bytes(), T0 - age, previous="base@2")
+        assert scene.counted_on() == expected
+        scene.plans.observe("e", 0, T0)
+        scene.plans.observe("e", 0, T0 + 1_000 + SPAN)
+        assert scene.counted_on() == ["base@1"]
