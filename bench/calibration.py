@@ -208,7 +208,7 @@ def p_value_of(statistic: str, profile: ReferenceProfile, window: AnyColumnSumma
         window,
         Check(statistic=statistic, tolerance=tolerance),
         1,
-        dependence=profile.long_run.get("x"),
+        dependence=profile.dependence.get("x"),
     )
     return 1.0 if decision.p_value is None else decision.p_value
 
@@ -230,7 +230,7 @@ def run_length(
 ) -> tuple[int, int | None]:
     """Alarms of the e-detector over windows in a row, and the number of the first window with one, from 1 on."""
     known = profile.segments[""].columns["x"]
-    dependence = profile.long_run.get("x")
+    dependence = profile.dependence.get("x")
     plan = e_detector_plan(
         known.cell_counts(),
         kind=known.kind,

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TypeVar
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
+from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
 from stream_gov.contracts import Monitor, SummaryRecord, decode_record
 from stream_gov.reference import ReferenceProfile
@@ -37,6 +37,20 @@ def wait_until(condition: Callable[[], T], what: str, *, deadline_s: float = DEA
             raise AssertionError(msg)
         time.sleep(0.05)
     return found
+
+
+def _end_of(consumer: Consumer, topic: str, partition: int) -> int:
+    """Offset after the last message; asked again while a broker that stalled takes up the lead of its partitions."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            end: int = consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=10)[1]
+        except KafkaException as err:
+            if err.args[0].code() != KafkaError.NOT_LEADER_FOR_PARTITION or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return end
 
 
 class TestCluster:
@@ -132,7 +146,7 @@ class TestCluster:
         position = dict.fromkeys(partitions, 0)
 
         def read() -> list[Message]:
-            ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=10)[1] for p in partitions}
+            ends = {p: _end_of(consumer, topic, p) for p in partitions}
             deadline = time.monotonic() + 20
             while any(position[p] < end for p, end in ends.items()):
                 assert time.monotonic() < deadline, f"{topic} cannot be read to its end: {position} of {ends}"
@@ -174,7 +188,7 @@ class TestCluster:
         try:
             partitions = consumer.list_topics(self.topic(role), timeout=10).topics[self.topic(role)].partitions
             return [
-                consumer.get_watermark_offsets(TopicPartition(self.topic(role), p), timeout=10)[1]
+                _end_of(consumer, self.topic(role), p)
                 for p in sorted(partitions)
             ]
         finally:

@@ -385,7 +385,7 @@ def test_any_fields_are_read_as_their_types_say(fields, known):
     found = [event["features"]["x"] for event in events]
     assert len(found) == len(fields)
     for value, field in zip(found, fields, strict=True):
-        if isinstance(value, str) and value not in ("Infinity", "-Infinity"):
+        if isinstance(value, str) and (known == "string" or value not in ("Infinity", "-Infinity")):
             assert value == field  # text stays as it is written
         elif known != "string" and parse_word(field) != field:
             expected = parse_word(field)
