@@ -194,7 +194,9 @@ def advance_evidence(
             continue
         plan_key = plans.key(monitor, profile, segment, check, seasonal=seasonal)
         known = state.columns.get(column)
-        before = known.evidence if known is not None and known.plan_key == plan_key else plan.fresh()
+        before = plan.fresh()
+        if known is not None and known.plan_key == plan_key and known.evidence.values.shape == before.values.shape:
+            before = known.evidence  # of another shape it is an earlier release's, which made other plans
         of_slots = expected.columns[column].cell_counts() if expected is not None else None
         counts = step.columns[column].cell_counts()
         after = plan.update(before, counts, level, start_ms=start_ms, expected=of_slots, slots=slots)

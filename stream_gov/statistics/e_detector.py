@@ -210,6 +210,8 @@ def e_detector_plan(
 
     References
     ----------
+    Good (1953), The population frequencies of species and the estimation of population parameters, Biometrika 40.
+
     Shin, Ramdas and Rinaldo (2024), E-detectors: a nonparametric framework for sequential change detection, New England J. Stat. Data Sci. 2.
     """
     fine = np.asarray(expected, np.float64)
@@ -218,7 +220,10 @@ def e_detector_plan(
     k, m = counts.size, float(counts.sum())
     if k < 2 or m == 0:
         return None
-    shares = (counts + _CONTINUITY) / (m + k * _CONTINUITY)
+    if kind == "categorical":
+        # Good and Turing: categories that the reference has once are as many of its rows as of the next ones are of categories it has not.
+        counts[pool[-1]] = max(counts[pool[-1]], float((fine[:-1] == 1).sum()))
+    shares = (counts + _CONTINUITY) / (counts.sum() + k * _CONTINUITY)
     scores, weights = _scores(shares, kind)
     variances = (scores**2) @ shares - (scores @ shares) ** 2
     inflation = np.ones(len(scores))

@@ -187,10 +187,7 @@ class TestCluster:
         consumer = Consumer({"bootstrap.servers": self.settings.bootstrap, "group.id": "ends", "log_level": 0})
         try:
             partitions = consumer.list_topics(self.topic(role), timeout=10).topics[self.topic(role)].partitions
-            return [
-                _end_of(consumer, self.topic(role), p)
-                for p in sorted(partitions)
-            ]
+            return [_end_of(consumer, self.topic(role), p) for p in sorted(partitions)]
         finally:
             consumer.close()
 
