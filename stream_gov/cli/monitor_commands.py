@@ -1,4 +1,4 @@
-"""`stream-gov monitor validate|apply|list`."""
+"""`stream-gov monitor validate|explain|apply|list`."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from stream_gov.cli.command_inputs import find_broker, read_monitor, read_settings, read_text, state_of
+from stream_gov.cli.explain_command import explain
 from stream_gov.cli.groups import Command, examples, new_app
 from stream_gov.cli.options import Bootstrap, StateDir
 from stream_gov.cli.output import error, note, print_table, warning
@@ -121,6 +122,12 @@ def differences_of_segments(monitor: Monitor, profile: ReferenceProfile) -> list
     return [
         f"segments: {profile.id} was built without {names}; build it again with this monitor (`stream-gov reference build`)"
     ]
+
+
+app.command(
+    cls=Command,
+    epilog=examples("stream-gov monitor explain monitor.yaml", "stream-gov monitor explain monitor.yaml --events 500"),
+)(explain)
 
 
 @app.command(cls=Command, epilog=examples("stream-gov monitor apply monitor.yaml"))

@@ -11,6 +11,7 @@ from stream_gov.detection.detector import MAX_SERIES_PER_MODEL, Detector, Step
 from stream_gov.detection.due_windows import MAX_EMPTY_WINDOWS
 from stream_gov.detection.judge import EVENTS_STATISTIC, JudgedWindow, Window, judge_window, levels_for
 from stream_gov.detection.levels import LARGEST_LEVEL, SHARE_OF_SEGMENTS, Levels, levels_of
+from stream_gov.detection.outlook import CheckOutlook, expected_events, outlooks_of
 from stream_gov.detection.state import PartitionState
 from stream_gov.detection.state_keys import table_key
 from stream_gov.detection.watermarks import SourceWatermarks
@@ -26,6 +27,7 @@ __all__ = [
     "Attention",
     "BacktestTotals",
     "Catalog",
+    "CheckOutlook",
     "Detector",
     "JudgedWindow",
     "Levels",
@@ -39,11 +41,13 @@ __all__ = [
     "backtest",
     "closing_watermark",
     "distance",
+    "expected_events",
     "first_end_after",
     "judge_window",
     "last_end_containing",
     "levels_for",
     "levels_of",
+    "outlooks_of",
     "revise",
     "table_key",
     "weight",
