@@ -26,11 +26,13 @@ from stream_gov.cli.options import (
     VersionColumn,
 )
 from stream_gov.cli.output import note, warning
-from stream_gov.contracts import Alert, ConfigurationError, DataError, Result
+from stream_gov.contracts import Alert, ConfigurationError, DataError, Monitor, Result
 
 if TYPE_CHECKING:
     from stream_gov.cli.record_lines import RecordLines
     from stream_gov.detection import BacktestTotals
+    from stream_gov.files import TabularFile
+    from stream_gov.reference import ReferenceProfile
 
 __all__ = ["backtest"]
 
@@ -65,6 +67,25 @@ def backtest(
             "--picture", metavar="OUT.html", help="Draw drift over time into this HTML file.", show_default=False
         ),
     ] = None,
+    compare: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--compare",
+            metavar="FILE",
+            help="Another monitor file, for a table of both on the same events; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    injected: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--inject",
+            metavar="COLUMN=SHIFT@TIME",
+            help="Put a shift into the events, such as price=mean+0.2sd@2026-03-01, and say how soon it is found; may be repeated. Also mean*1.1, "
+            "missing+0.05, share:CATEGORY+0.1, and TIME..TIME.",
+            show_default=False,
+        ),
+    ] = None,
     timestamp: TimestampColumn = None,
     prediction: PredictionColumn = None,
     score: ScoreColumns = None,
@@ -81,6 +102,9 @@ def backtest(
 
     With --json each line has a `type`, `result` or `alert`, and the fields of its contract as on the topic: a window revised by
     late events has a line for every revision.
+
+    With --compare or --inject there is a table instead: of each monitor the windows that were judged, those with drift, alerts, and how soon each shift was
+    found, beside an alarm every so many windows (as many as the first monitor raises) and no alarm at all.
     """
     from stream_gov.cli.alert_table import print_alerts
     from stream_gov.cli.row_choice import RowChoice
@@ -89,6 +113,38 @@ def backtest(
     from stream_gov.reference import season_mismatch
 
     settings = read_settings(state_dir=state_dir)
+
+    def opened(watched: Monitor, profile: ReferenceProfile) -> TabularFile:
+        return open_table(
+            data,
+            watched,
+            profile,
+            timestamp=timestamp,
+            prediction=prediction,
+            scores=score,
+            version_column=version_column,
+            model_version=model_version,
+            event_id=event_id,
+            ignore=ignore,
+        )
+
+    choice = RowChoice.from_flags(rows, from_time, until_time)
+    if compare or injected:
+        from stream_gov.cli.monitor_comparison import compare_monitors
+
+        drawn = compare_monitors(
+            settings,
+            [monitor, *(compare or ())],
+            injected or (),
+            choice,
+            opened,
+            reference=reference,
+            json_out=json_out,
+        )
+        if picture is not None:
+            _write_text(picture, drawn)
+            note(f"picture: {picture}")
+        return
     watched = read_monitor(monitor)
     named = reference or watched.reference
     if named is None:
@@ -99,21 +155,9 @@ def backtest(
     if mistake:
         msg = f"{monitor}: season: {mistake}"
         raise ConfigurationError(msg)
-    table = open_table(
-        data,
-        watched,
-        profile,
-        timestamp=timestamp,
-        prediction=prediction,
-        scores=score,
-        version_column=version_column,
-        model_version=model_version,
-        event_id=event_id,
-        ignore=ignore,
-    )
+    table = opened(watched, profile)
     for doubt in unknown_columns(watched, profile):
         warning(f"{monitor}: {doubt}")
-    choice = RowChoice.from_flags(rows, from_time, until_time)
     events = ((moment, message) for moment, _, message in choice.events(table, watched.model))
     totals = BacktestTotals()
     started = time.monotonic()

@@ -9,8 +9,10 @@ from stream_gov.detection.backtest import BacktestTotals, backtest
 from stream_gov.detection.catalog import Catalog, StaticCatalog
 from stream_gov.detection.detector import MAX_SERIES_PER_MODEL, Detector, Step
 from stream_gov.detection.due_windows import MAX_EMPTY_WINDOWS
+from stream_gov.detection.injected_shift import InjectedShift, inject
 from stream_gov.detection.judge import EVENTS_STATISTIC, JudgedWindow, Window, judge_window, levels_for
 from stream_gov.detection.levels import LARGEST_LEVEL, SHARE_OF_SEGMENTS, Levels, levels_of
+from stream_gov.detection.monitor_comparison import MonitorRun, always_every, never, run_of
 from stream_gov.detection.outlook import CheckOutlook, expected_events, outlooks_of
 from stream_gov.detection.state import PartitionState
 from stream_gov.detection.state_keys import table_key
@@ -29,8 +31,10 @@ __all__ = [
     "Catalog",
     "CheckOutlook",
     "Detector",
+    "InjectedShift",
     "JudgedWindow",
     "Levels",
+    "MonitorRun",
     "OpenCause",
     "PartitionState",
     "SourceWatermarks",
@@ -38,17 +42,21 @@ __all__ = [
     "Step",
     "Window",
     "advance",
+    "always_every",
     "backtest",
     "closing_watermark",
     "distance",
     "expected_events",
     "first_end_after",
+    "inject",
     "judge_window",
     "last_end_containing",
     "levels_for",
     "levels_of",
+    "never",
     "outlooks_of",
     "revise",
+    "run_of",
     "table_key",
     "weight",
     "window_ends_containing",
