@@ -52,6 +52,8 @@ STATISTIC_NAMES = (
     "unseen_share",
     "new_columns",
     "missing_columns",
+    "reconstruction_error",
+    "correlation_shift",
     "drifted_columns",
     "e_detector",
 )
@@ -59,7 +61,9 @@ STATISTIC_NAMES = (
 
 SEQUENTIAL_STATISTICS = frozenset({"e_detector"})
 """Judged over many windows, not by one."""
-MODEL_STATISTICS = frozenset({"new_columns", "missing_columns", "drifted_columns"})
+JOINT_STATISTICS = frozenset({"reconstruction_error", "correlation_shift"})
+"""Of the joint covariance of the numeric columns."""
+MODEL_STATISTICS = frozenset({"new_columns", "missing_columns", "drifted_columns"}) | JOINT_STATISTICS
 P_VALUE_STATISTICS = frozenset(
     {
         "psi",
@@ -358,6 +362,10 @@ class Monitor(_Strict):
             raise ValueError(msg)
         self._check_what_it_is_compared_with()
         statistics = {check.statistic for check in self.checks}
+        joint = sorted(statistics & JOINT_STATISTICS)
+        if joint and not self.covariance:
+            msg = f"{joint[0]} compares the joint covariance of the numeric columns; add `covariance: true`, and build the reference with it"
+            raise ValueError(msg)
         if "drifted_columns" in statistics and statistics <= MODEL_STATISTICS:
             msg = "drifted_columns counts the columns that other checks call drift, and there is no check of columns; add one, such as {statistic: psi, tolerance: 0.1}"
             raise ValueError(msg)

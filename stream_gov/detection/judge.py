@@ -12,7 +12,14 @@ from stream_gov.detection.column_verdicts import DRIFTED_COLUMNS, describe_colum
 from stream_gov.detection.levels import Levels, levels_of
 from stream_gov.detection.sequential import E_DETECTOR, SequentialState, sequential_decision
 from stream_gov.reference import ReferenceProfile
-from stream_gov.statistics import STATISTICS, Decision, decide, missing_column_names
+from stream_gov.statistics import (
+    STATISTICS,
+    Decision,
+    decide,
+    missing_column_names,
+    most_shifted_pair,
+    reconstruction_error,
+)
 from stream_gov.summaries import CovarianceSummary, PaneSummary
 
 __all__ = ["EVENTS_STATISTIC", "JudgedWindow", "Window", "judge_window", "levels_for"]
@@ -173,6 +180,12 @@ def _vectors_of(pane: PaneSummary, vector: str) -> CovarianceSummary:
 
 
 def _model_detail(statistic: str, reference: PaneSummary, summary: PaneSummary) -> str:
+    if statistic == "reconstruction_error":
+        error = math.exp(reconstruction_error(reference, summary))
+        return f"numeric columns hang together differently: squared reconstruction error x{error:.3g}"
+    if statistic == "correlation_shift":
+        pair = most_shifted_pair(reference, summary)
+        return "" if pair is None else f"correlation of {pair[0]} and {pair[1]} {pair[2]:.2f} -> {pair[3]:.2f}"
     names = sorted(summary.new_columns) if statistic == "new_columns" else missing_column_names(reference, summary)
     words = "new columns" if statistic == "new_columns" else "missing columns"
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""

@@ -19,6 +19,7 @@ from stream_gov.statistics.e_detector import EDetectorPlan, Evidence, e_detector
 from stream_gov.statistics.energy_distance import energy_distance
 from stream_gov.statistics.hellinger import hellinger
 from stream_gov.statistics.jensen_shannon import jensen_shannon, jensen_shannon_divergence
+from stream_gov.statistics.joint_moments import correlation_shift, most_shifted_pair, reconstruction_error
 from stream_gov.statistics.kolmogorov_smirnov import ks_p_value, ks_statistic
 from stream_gov.statistics.kullback_leibler import kullback_leibler
 from stream_gov.statistics.l_infinity import l_infinity
@@ -50,6 +51,7 @@ __all__ = [
     "chi_squared",
     "chi_squared_degrees_of_freedom",
     "chi_squared_p_value",
+    "correlation_shift",
     "cramer_von_mises",
     "decide",
     "drifted_columns",
@@ -73,9 +75,11 @@ __all__ = [
     "missing_column_names",
     "missing_columns",
     "missing_share",
+    "most_shifted_pair",
     "new_columns",
     "psi",
     "psi_p_value",
+    "reconstruction_error",
     "share_rise_p_value",
     "spread_shift",
     "spread_shift_p_value",

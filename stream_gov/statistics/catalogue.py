@@ -20,6 +20,7 @@ from stream_gov.statistics.divergences import JENSEN_SHANNON_NATS, PSI_NATS
 from stream_gov.statistics.drifted_columns import drifted_share
 from stream_gov.statistics.frechet_distance import frechet_of_summaries, frechet_p_value, long_run_frechet_p_value
 from stream_gov.statistics.jensen_shannon import jensen_shannon
+from stream_gov.statistics.joint_moments import ROWS_PER_COLUMN, correlation_shift, reconstruction_error
 from stream_gov.statistics.kolmogorov_smirnov import ks_p_value, ks_statistic
 from stream_gov.statistics.l_infinity import l_infinity
 from stream_gov.statistics.mean_shift import mean_shift, mean_shift_p_value
@@ -250,6 +251,11 @@ def _frechet_no_change(reference: CovarianceSummary, window: CovarianceSummary) 
 
 _RISE = "; the tolerance is how far it may rise above the reference's share"
 
+_NO_JOINT_MOMENTS = (
+    "the reference was built without `covariance: true`, fewer than two numeric columns vary, or a side has fewer than "
+    f"{ROWS_PER_COLUMN} rows without missing values for each column"
+)
+
 _ALL = (
     Statistic(
         name="psi",
@@ -402,6 +408,32 @@ _ALL = (
         description="Columns of the reference that have no valid value in the window.",
         counts="rows",
         compute=missing_columns,
+    ),
+    Statistic(
+        name="reconstruction_error",
+        scope="model",
+        kinds=frozenset(),
+        unit="nats",
+        range="(-inf, inf)",
+        description=(
+            "Logarithm of the mean squared error with which the reference's principal components rebuild the window's rows, over that of the "
+            "reference's own rows."
+        ),
+        undefined=_NO_JOINT_MOMENTS,
+        signed=True,
+        counts="rows",
+        compute=reconstruction_error,
+    ),
+    Statistic(
+        name="correlation_shift",
+        scope="model",
+        kinds=frozenset(),
+        unit="correlation",
+        range="[0, 2]",
+        description="Largest change of the correlation of two numeric columns.",
+        undefined=_NO_JOINT_MOMENTS,
+        counts="rows",
+        compute=correlation_shift,
     ),
     Statistic(
         name="drifted_columns",

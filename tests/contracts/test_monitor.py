@@ -403,7 +403,7 @@ def test_every_statistic_takes_just_the_rules_it_has(statistic):
         checks = [{"statistic": statistic, **options}, {"statistic": "missing_share", "threshold": 0.1}]
         checks = checks[: 2 if statistic == "drifted_columns" else 1]  # which judges what others found
         if allowed:
-            assert monitor_with(checks=checks).checks[0].rule == rule
+            assert monitor_with(checks=checks, covariance=True).checks[0].rule == rule
         elif "tolerance" not in options or not tolerates:
             assert of_others in mistake_of(checks=checks)
 
