@@ -16,7 +16,6 @@ from stream_gov.cli.options import (
     FromTime,
     IgnoredColumns,
     ModelVersion,
-    MonitorFile,
     PredictionColumn,
     Rows,
     ScoreColumns,
@@ -41,7 +40,20 @@ _REJECTIONS_SHOWN = 5
 
 def backtest(
     data: Annotated[Path, typer.Argument(metavar="FILE", help="Past events, one a row: .csv, .csv.gz or .parquet.")],
-    monitor: MonitorFile,
+    more: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[MONITOR]...", help="With --compare further monitor files.", show_default=False),
+    ] = None,
+    monitor: Annotated[
+        Path | None,
+        typer.Option(
+            "--monitor",
+            "-m",
+            metavar="FILE",
+            help="The monitor file: model, columns, window, checks.",
+            show_default=False,
+        ),
+    ] = None,
     reference: Annotated[
         str | None,
         typer.Option(
@@ -72,7 +84,7 @@ def backtest(
         typer.Option(
             "--compare",
             metavar="FILE",
-            help="Another monitor file, for a table of both on the same events; may be repeated.",
+            help="A monitor file for a table of monitors on the same events; may be repeated: --compare A.yaml B.yaml.",
             show_default=False,
         ),
     ] = None,
@@ -129,12 +141,20 @@ def backtest(
         )
 
     choice = RowChoice.from_flags(rows, from_time, until_time)
+    files = [*([monitor] if monitor is not None else []), *(compare or ()), *(more or ())]
+    if not files or (more and not compare):
+        msg = (
+            "name a monitor with -m FILE"
+            if not files
+            else f"{more[0] if more else ''}: a second file is a monitor to compare; write --compare A.yaml B.yaml"
+        )
+        raise ConfigurationError(msg)
     if compare or injected:
         from stream_gov.cli.monitor_comparison import compare_monitors
 
         drawn = compare_monitors(
             settings,
-            [monitor, *(compare or ())],
+            files,
             injected or (),
             choice,
             opened,
@@ -145,6 +165,7 @@ def backtest(
             _write_text(picture, drawn)
             note(f"picture: {picture}")
         return
+    monitor = files[0]
     watched = read_monitor(monitor)
     named = reference or watched.reference
     if named is None:

@@ -101,3 +101,16 @@ def test_a_shift_that_cannot_be_put_in_is_one_clear_line(run, shop, shift, words
     done = run("backtest", "rows.csv", "-m", "a.yaml", "--from", "2026-01-31", "--inject", shift)
     assert done.exit_code == 2, done.output
     assert words in " ".join(done.output.split())
+
+
+def test_monitors_may_stand_one_after_the_other(run, shop):
+    done = run("backtest", "rows.csv", "--compare", "a.yaml", "b.yaml", "--from", "2026-01-31", "--json", "-")
+    assert done.exit_code == 0, done.output
+    assert [entry["monitor"] for entry in json.loads(done.stdout)][:2] == ["a.yaml", "b.yaml"]
+
+
+def test_without_a_monitor_or_with_one_too_many_it_says_what_to_write(run, shop):
+    none = run("backtest", "rows.csv")
+    assert (none.exit_code, "name a monitor with -m FILE" in none.output) == (2, True)
+    two = run("backtest", "rows.csv", "b.yaml", "-m", "a.yaml")
+    assert (two.exit_code, "b.yaml: a second file is a monitor to compare" in two.output) == (2, True)
