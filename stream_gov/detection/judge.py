@@ -242,7 +242,7 @@ def _result(
         p_value=decision.p_value if decision.p_value is not None and math.isfinite(decision.p_value) else None,
         level=decision.level,
         tolerance=decision.tolerance,
-        distance=decision.distance,
+        distance=decision.distance if decision.distance is not None and math.isfinite(decision.distance) else None,
         n_reference=decision.n_reference,
         n_window=decision.n_window,
         verdict=decision.verdict,
