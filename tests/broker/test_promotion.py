@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from stream_gov.cli.main import app
+from stream_gov.contracts import PaneRecord
 from stream_gov.files.state_directory import StateDirectory
 from stream_gov.runtime.detect_worker import run_detect
 from stream_gov.runtime.ingest_worker import run_ingest
@@ -28,7 +29,7 @@ def test_a_promotion_in_mid_stream_leaves_no_window_without_a_reference_and_each
         state.save_profile(profile_for(monitor(), revision=revision))
     state.save_monitor(monitor(reference="base@1"))
     cluster.publish(monitor(reference="base@1"), profiles=[state.load_profile("base@1")])
-    metrics = cluster.json_reader("metrics")
+    metrics, records = cluster.json_reader("metrics"), cluster.record_reader()
 
     def promote(reference: str) -> None:
         flags = ["--bootstrap", cluster.settings.bootstrap, "--state-dir", str(tmp_path)]
@@ -44,6 +45,10 @@ def test_a_promotion_in_mid_stream_leaves_no_window_without_a_reference_and_each
     def counted() -> bool:
         return cluster.committed("ingest", "events") == [(end, "") for end in cluster.ends("events")]
 
+    def heard() -> bool:
+        """Whether any event was counted on the new revision."""
+        return any(isinstance(r, PaneRecord) and r.profile == "base@2" for _, r in records())
+
     def send(hour: int, part: slice = slice(None)) -> None:
         cluster.send(value for _, value in hour_of_events(hour)[part])
         wait_until(counted, f"hour {hour} is counted")
@@ -54,7 +59,12 @@ def test_a_promotion_in_mid_stream_leaves_no_window_without_a_reference_and_each
             send(1, slice(150))
             promote("base@2")
             send(1, slice(150, None))
-            send(2)
+            sent = 0
+            while sent < 300 and not heard():
+                send(2, slice(sent, sent + 10))
+                sent += 10
+            assert heard(), "ingest has taken up the change before hour 3 begins"
+            send(2, slice(sent, None))
             send(3)
             send(4, slice(150))
             wait_until(lambda: windows().keys() >= {0, 1, 2, 3}, "the windows of the change to @2")
