@@ -421,7 +421,7 @@ _ALL = (
         ),
         undefined=_NO_JOINT_MOMENTS,
         signed=True,
-        counts="rows",
+        counts="complete_rows",
         compute=reconstruction_error,
     ),
     Statistic(
@@ -432,7 +432,7 @@ _ALL = (
         range="[0, 2]",
         description="Largest change of the correlation of two numeric columns.",
         undefined=_NO_JOINT_MOMENTS,
-        counts="rows",
+        counts="complete_rows",
         compute=correlation_shift,
     ),
     Statistic(

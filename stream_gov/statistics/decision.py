@@ -126,6 +126,8 @@ def _why_insufficient(statistic: Statistic, value: float, n_reference: int, n_wi
     what = {"column": "valid values", "vector": "vectors"}.get(statistic.scope, "events")
     if statistic.counts == "rows":
         what = "events"
+    elif statistic.counts == "complete_rows":
+        what = "events without missing numbers"
     if n_reference == 0:
         return f"the reference has no {what}"
     for name, n in (("window", n_window), ("reference", n_reference)):

@@ -38,8 +38,8 @@ class Statistic:
     """When the value is `nan`, in words that end the sentence "undefined: ..."."""
     signed: bool = False
     """Whether the value has a direction; a threshold is then compared with its size."""
-    counts: Literal["values", "rows"] = "values"
-    """What the sample size counts: valid values, or events whether their value is valid or not."""
+    counts: Literal["values", "rows", "complete_rows"] = "values"
+    """What the sample size counts: valid values, events whether their value is valid or not, or events in which no numeric column is missing."""
     compute: Callable[[Any, Any], float]
     """(reference, window) -> value, `nan` where it is undefined."""
     p_value: Callable[[Any, Any], float] | None = None
@@ -68,5 +68,7 @@ class Statistic:
         if isinstance(summary, CovarianceSummary):
             return summary.n
         if isinstance(summary, PaneSummary):
-            return summary.n_events
+            # Without joint moments the value is undefined, and the reason to state is that, not a lack of rows.
+            joint = summary.covariance if self.counts == "complete_rows" else None
+            return summary.n_events if joint is None else joint.n
         return summary.n_valid if self.counts == "values" else summary.n
