@@ -12,6 +12,7 @@ import typer
 from stream_gov.cli.command_inputs import open_table, read_monitor, read_profile, read_settings
 from stream_gov.cli.monitor_commands import unknown_columns
 from stream_gov.cli.options import (
+    ComparedReference,
     EventIdColumn,
     FromTime,
     IgnoredColumns,
@@ -54,16 +55,7 @@ def backtest(
             show_default=False,
         ),
     ] = None,
-    reference: Annotated[
-        str | None,
-        typer.Option(
-            "--reference",
-            "-r",
-            metavar="NAME[@REV]",
-            help="What to compare with; or a .sgref file. Default: the monitor's `reference`.",
-            show_default=False,
-        ),
-    ] = None,
+    reference: ComparedReference = None,
     json_out: Annotated[
         Path | None,
         typer.Option(
@@ -116,7 +108,7 @@ def backtest(
     late events has a line for every revision.
 
     With --compare or --inject there is a table instead: of each monitor the windows that were judged, those with drift, alerts, and how soon each shift was
-    found, beside an alarm every so many windows (as many as the first monitor raises) and no alarm at all.
+    found, beside as many alarms as the first monitor raises at even distances, and no alarm at all.
     """
     from stream_gov.cli.alert_table import print_alerts
     from stream_gov.cli.row_choice import RowChoice

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from stream_gov.cli.command_inputs import read_monitor, read_profile, read_settings
-from stream_gov.cli.options import StateDir
+from stream_gov.cli.options import ComparedReference, StateDir
 from stream_gov.cli.output import note, print_table, warning
 from stream_gov.contracts import Check, ConfigurationError, Monitor, format_duration
 
@@ -22,16 +22,7 @@ __all__ = ["explain"]
 
 def explain(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Monitor file.")],
-    reference: Annotated[
-        str | None,
-        typer.Option(
-            "--reference",
-            "-r",
-            metavar="NAME[@REV]",
-            help="What to compare with; or a .sgref file. Default: the monitor's `reference`.",
-            show_default=False,
-        ),
-    ] = None,
+    reference: ComparedReference = None,
     events: Annotated[
         int | None,
         typer.Option(
@@ -51,6 +42,7 @@ def explain(
     are called drift. Segments have smaller windows and lower levels, and see less.
     """
     from stream_gov.detection import expected_events, levels_for, outlooks_of
+    from stream_gov.reference import season_mismatch
 
     settings = read_settings(state_dir=state_dir)
     monitor = read_monitor(file)
@@ -59,6 +51,10 @@ def explain(
         msg = f"{file}: reference: the monitor names none, so nothing can be said; add one, or give --reference"
         raise ConfigurationError(msg)
     profile = read_profile(settings, named)
+    mistake = season_mismatch(monitor, profile)
+    if mistake:
+        msg = f"{file}: season: {mistake}"
+        raise ConfigurationError(msg)
     n_events = events or expected_events(monitor, profile)
     if n_events is None:
         msg = f"{profile.id} has no event times, so how many events a window will hold is not known; give --events N"
@@ -87,6 +83,13 @@ def explain(
             for o in outlooks
         ],
     )
+    delays = [
+        f"{o.column} {' and '.join('not' if d is None else f'{d:g}' for d in o.delays)}" for o in outlooks if o.delays
+    ]
+    if delays:
+        typer.echo(
+            f"\ne_detector, windows until a lasting shift of 1.5 and of 2 times the tolerance is found: {', '.join(delays)}"
+        )
     for doubt in doubts:
         warning(doubt)
     note("simulated: sizes are right to about a tenth")
@@ -116,6 +119,14 @@ def _heading(
         f"expected false alarms in {period}, all events: at most {by_budget:.2g} of the tests within the budget"
         + (f", and {outside:.2g} of those outside it" if outside else ""),
     ]
+    of_model = ", ".join(_rule(check) for check in monitor.model_checks())
+    detectors = ", ".join(dict.fromkeys(d.statistic for d in monitor.detectors))
+    outside_it = [
+        f"of the model: {of_model}" if of_model else "",
+        f"online detectors: {detectors}" if detectors else "",
+    ]
+    if any(outside_it):
+        lines.append(f"outside the budget, and not in the table: {'; '.join(filter(None, outside_it))}")
     if monitor.alerts.open_after.windows > 1:
         lines.append(f"an alert takes {monitor.alerts.open_after.windows} windows with drift; levels count that in")
     return lines
@@ -127,13 +138,20 @@ def _doubts(monitor: Monitor, profile: ReferenceProfile, levels: Levels, outlook
     noisy = [o for o in outlooks if o.check.rule != "calibrated" and (o.false_alarms or 0.0) > budget]
     for o in noisy:
         found.append(
-            f"{o.column}: {_rule(o.check)} fires by chance in {(o.false_alarms or 0.0) / levels.n_windows:.0%} of the windows; "
+            f"{o.column}: {_rule(o.check)} fires by chance in {(o.false_alarms or 0.0) * levels.persistence / levels.n_windows:.0%} of the windows; "
             "use `tolerance`, longer windows or a larger threshold"
         )
-    blind = sorted({o.column for o in outlooks} - {o.column for o in outlooks if o.half and not _of_quality(o)})
+    blind = sorted(
+        {o.column for o in outlooks if not _of_quality(o)}
+        - {o.column for o in outlooks if o.half and not _of_quality(o)}
+    )
     if blind:
         found.append(
             f"no check sees a shift of the values of {', '.join(blind)} at this volume; use longer windows, or a larger budget"
+        )
+    if monitor.seasonal is not None or monitor.trailing is not None:
+        found.append(
+            "windows will be compared with a season or the recent past, and are compared with the whole reference here: what they see will differ"
         )
     if monitor.calibration == "long_run":
         assumed = sorted(name for name, known in profile.dependence.items() if known.assumed)
@@ -166,7 +184,10 @@ def _print_json(
             "level": o.level,
             "expected_false_alarms": o.false_alarms,
             "half_of_windows_show": o.half or None,
+            "half_value": o.half_value,
             "nine_of_ten_show": o.most or None,
+            "nine_of_ten_value": o.most_value,
+            "delays_at_1.5_and_2_times_the_tolerance": list(o.delays),
             "note": o.note,
         }
         for o in outlooks

@@ -96,7 +96,24 @@ def _doubts(monitor: Monitor, state: StateDirectory) -> list[str]:
         profile = state.load_profile(monitor.reference)
     except DataError as err:
         return [f"reference: {err}"]
-    return [*unknown_columns(monitor, profile), *differences_of_segments(monitor, profile)]
+    return [
+        *unknown_columns(monitor, profile),
+        *differences_of_segments(monitor, profile),
+        *_too_few_events(monitor, profile),
+    ]
+
+
+def _too_few_events(monitor: Monitor, profile: ReferenceProfile) -> list[str]:
+    """Say that no window will be judged, if events come as the rows of the reference did."""
+    from stream_gov.detection import expected_events
+
+    n = expected_events(monitor, profile)
+    if n is None or n >= monitor.min_events:
+        return []
+    return [
+        f"min_events: a window will hold about {n:,} events, as many as {profile.id} has rows in that time, and with fewer than "
+        f"{monitor.min_events:,} every verdict is `insufficient`; use longer windows or a smaller `min_events`"
+    ]
 
 
 def unknown_columns(monitor: Monitor, profile: ReferenceProfile) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from stream_gov.cli.command_inputs import read_monitor, read_profile
+from stream_gov.cli.monitor_commands import unknown_columns
 from stream_gov.cli.output import note, print_table, warning
 from stream_gov.cli.row_choice import RowChoice, parse_time
 from stream_gov.contracts import ConfigurationError, Monitor
@@ -43,23 +45,36 @@ def compare_monitors(
     ConfigurationError
         A monitor names no reference, or a shift cannot be put in.
     """
-    from stream_gov.detection import always_every, never
+    from stream_gov.detection import InjectedShift, evenly, never
     from stream_gov.files.comparison_picture import comparison_picture
+    from stream_gov.reference import season_mismatch
 
-    shifts: list[InjectedShift] = []
-    runs: list[MonitorRun] = []
+    pairs: list[tuple[Path, Monitor, ReferenceProfile]] = []
     for file in files:
         monitor = read_monitor(file)
+        if pairs and monitor.model != pairs[0][1].model:
+            msg = f"{file}: model {monitor.model!r}, and {files[0]} is of {pairs[0][1].model!r}: monitors of one model are compared"
+            raise ConfigurationError(msg)
         named = reference or monitor.reference
         if named is None:
             msg = f"{file}: reference: the monitor names none, so there is nothing to compare with; add one, or give --reference"
             raise ConfigurationError(msg)
-        run, shifts = _run(settings, file, monitor, read_profile(settings, named), injected, choice, open_events)
-        runs.append(run)
+        profile = read_profile(settings, named)
+        mistake = season_mismatch(monitor, profile)
+        if mistake:
+            msg = f"{file}: season: {mistake}"
+            raise ConfigurationError(msg)
+        for doubt in unknown_columns(monitor, profile):
+            warning(f"{file}: {doubt}")
+        pairs.append((file, monitor, profile))
+    # Once, by the first reference: every monitor gets the same events.
+    shifts = [InjectedShift.parse(text, pairs[0][2], partial(parse_time, flag="--inject")) for text in injected]
+    runs = [_run(settings, file, monitor, profile, shifts, choice, open_events) for file, monitor, profile in pairs]
     first = runs[0]
     if first.window_ends:
-        every = max(len(first.window_ends) // max(len(first.alerts), 1), 1)
-        runs += [always_every(every, first.window_ends, shifts), never(first.window_ends, shifts)]
+        if first.alerts:
+            runs.append(evenly(len(first.alerts), first.window_ends, shifts))
+        runs.append(never(first.window_ends, shifts))
     else:
         warning(f"{files[0]}: no window was judged; see `min_events` and the rows chosen")
     to_stdout = json_out is not None and str(json_out) == "-"
@@ -81,13 +96,12 @@ def _run(
     file: Path,
     monitor: Monitor,
     profile: ReferenceProfile,
-    injected: Sequence[str],
+    shifts: Sequence[InjectedShift],
     choice: RowChoice,
     open_events: Callable[[Monitor, ReferenceProfile], TabularFile],
-) -> tuple[MonitorRun, list[InjectedShift]]:
-    from stream_gov.detection import BacktestTotals, InjectedShift, backtest, inject, run_of
+) -> MonitorRun:
+    from stream_gov.detection import BacktestTotals, backtest, inject, run_of
 
-    shifts = [InjectedShift.parse(text, profile, partial(parse_time, flag="--inject")) for text in injected]
     table = open_events(monitor, profile)
     if shifts:
         _, first_ms, last_ms = choice.extent(table)
@@ -95,13 +109,20 @@ def _run(
             if not first_ms <= shift.start_ms <= last_ms:
                 msg = f"--inject {shift.text}: the events are from {_time(first_ms)} to {_time(last_ms)}; choose a time between"
                 raise ConfigurationError(msg)
-    events = inject(((moment, message) for moment, _, message in choice.events(table, monitor.model)), shifts)
+    touched: Counter[str] = Counter()
+    chosen = ((moment, message) for moment, _, message in choice.events(table, monitor.model))
     totals = BacktestTotals()
-    records = backtest(events, monitor, profile, out_of_orderness_ms=settings.out_of_orderness, totals=totals)
+    records = backtest(
+        inject(chosen, shifts, touched), monitor, profile, out_of_orderness_ms=settings.out_of_orderness, totals=totals
+    )
     run = run_of(str(file), records, shifts)
+    for shift in shifts:
+        if not touched[shift.text]:
+            msg = f"--inject {shift.text}: no event of that time has {shift.column!r}; shift a column that the file has"
+            raise ConfigurationError(msg)
     if totals.n_rejected:
         warning(f"{file}: {totals.n_rejected:,} of {totals.events:,} events were rejected")
-    return run, shifts
+    return run
 
 
 def _time(time_ms: int) -> str:

@@ -10,6 +10,7 @@ import typer
 __all__ = [
     "AsJson",
     "Bootstrap",
+    "ComparedReference",
     "EventIdColumn",
     "FromTime",
     "IgnoredColumns",
@@ -51,6 +52,16 @@ MetricsPort = Annotated[
         min=0,
         max=65_535,
         help="Port of /metrics; 0: none. Default: the setting `metrics_port`, else 9464.",
+        show_default=False,
+    ),
+]
+ComparedReference = Annotated[
+    str | None,
+    typer.Option(
+        "--reference",
+        "-r",
+        metavar="NAME[@REV]",
+        help="What to compare with; or a .sgref file. Default: the monitor's `reference`.",
         show_default=False,
     ),
 ]

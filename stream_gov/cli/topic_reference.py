@@ -87,6 +87,11 @@ def build_from_topic(
     from stream_gov.runtime.topic_rows import Stretch, TopicRows
 
     choice = RowChoice.from_flags(None, from_time, until_time)
+    if lateness is not None and choice.until_ms is None:
+        msg = (
+            f"--lateness {lateness}: without --until the topic is read to its end anyway; give --until, or leave it out"
+        )
+        raise ConfigurationError(msg)
     lateness_ms = _lateness(lateness or DEFAULT_LATENESS)
     running = with_broker(settings)
     cluster = wait_for_broker(running, "reference", give_up_after_s=_BROKER_ANSWERS_S)

@@ -12,7 +12,7 @@ from stream_gov.detection.due_windows import MAX_EMPTY_WINDOWS
 from stream_gov.detection.injected_shift import InjectedShift, inject
 from stream_gov.detection.judge import EVENTS_STATISTIC, JudgedWindow, Window, judge_window, levels_for
 from stream_gov.detection.levels import LARGEST_LEVEL, SHARE_OF_SEGMENTS, Levels, levels_of
-from stream_gov.detection.monitor_comparison import MonitorRun, always_every, never, run_of
+from stream_gov.detection.monitor_comparison import MonitorRun, evenly, never, run_of
 from stream_gov.detection.outlook import CheckOutlook, expected_events, outlooks_of
 from stream_gov.detection.state import PartitionState
 from stream_gov.detection.state_keys import table_key
@@ -42,10 +42,10 @@ __all__ = [
     "Step",
     "Window",
     "advance",
-    "always_every",
     "backtest",
     "closing_watermark",
     "distance",
+    "evenly",
     "expected_events",
     "first_end_after",
     "inject",

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
-import numpy as np
 
 from stream_gov.contracts import ConfigurationError
 from stream_gov.contracts.unknown_keys import nearest
+from stream_gov.decoding import PREDICTION_COLUMN, SCORE_COLUMN
 from stream_gov.reference import ReferenceProfile
 from stream_gov.summaries import CategoricalSummary, NumericSummary
 
@@ -46,7 +48,7 @@ class InjectedShift:
     factor: float = 1.0
     """Of each number, before `add`."""
     chance: float = 0.0
-    """That a value becomes missing, or the category."""
+    """That a value that is there becomes missing, or that one becomes the category."""
     category: str = ""
 
     @classmethod
@@ -81,6 +83,10 @@ class InjectedShift:
         if column not in known:
             msg = f"--inject {text}: {profile.id} has no column {column!r}{nearest(column, list(known))}"
             raise ConfigurationError(msg)
+        derivation = profile.layout.derived.get(column)
+        if derivation is not None:
+            msg = f"--inject {text}: {column} is derived from {derivation.source!r} and does not stand in events; shift another column"
+            raise ConfigurationError(msg)
         summary = known[column]
         place = {"text": text, "column": column, "start_ms": start, "end_ms": end}
         if what == "mean":
@@ -95,7 +101,11 @@ class InjectedShift:
             msg = f"--inject {text}: a share can only rise, by more than 0 and at most 1: +0.05"
             raise ConfigurationError(msg)
         if what == "missing":
-            return cls(**place, kind="missing", chance=size)
+            share = summary.n_missing / max(summary.n, 1)
+            if share + size > 1:
+                msg = f"--inject {text}: {share:.3g} of the values are missing already, and {share:.3g} + {size:g} is more than 1"
+                raise ConfigurationError(msg)
+            return cls(**place, kind="missing", chance=size / (1 - share))
         if not isinstance(summary, CategoricalSummary):
             msg = (
                 f"--inject {text}: {column} is {summary.kind} and has no categories; shift its mean, or missing values"
@@ -113,36 +123,61 @@ class InjectedShift:
         """Tell whether an event of this time is changed."""
         return time_ms >= self.start_ms and (self.end_ms is None or time_ms < self.end_ms)
 
-    def changed(self, value: Any, rng: np.random.Generator) -> Any:
-        """Return what becomes of a value."""
+    def changed(self, value: Any, luck: float) -> Any:
+        """Return what becomes of a value; `luck` is uniform in [0, 1)."""
         if self.kind == "mean":
             is_number = isinstance(value, int | float) and not isinstance(value, bool)
             return value * self.factor + self.add if is_number else value
-        hit = rng.random() < self.chance
-        if self.kind == "missing":
-            return None if hit else value
-        return self.category if hit and value is not None else value
+        if value is None or luck >= self.chance:
+            return value
+        return None if self.kind == "missing" else self.category
 
 
-def inject(events: Iterable[tuple[int, bytes]], shifts: Iterable[InjectedShift]) -> Iterator[tuple[int, bytes]]:
-    """Change past events as asked for; the same events are changed in the same way each time.
+def inject(
+    events: Iterable[tuple[int, bytes]], shifts: Iterable[InjectedShift], touched: Counter[str] | None = None
+) -> Iterator[tuple[int, bytes]]:
+    """Change past events as asked for. What becomes of an event depends on its id alone, wherever reading starts.
 
     Parameters
     ----------
     events
         Event time in epoch milliseconds, and message.
     shifts
-        Of features, or of `prediction`.
+        Of features, the prediction, `score` or `score.<class>`.
+    touched
+        By the words of each shift how many events of its time had the column; filled while it runs.
     """
-    followed = [(shift, np.random.default_rng([23, i])) for i, shift in enumerate(shifts)]
+    asked = tuple(shifts)
     for time_ms, message in events:
-        active = [(shift, rng) for shift, rng in followed if shift.holds(time_ms)]
+        active = [shift for shift in asked if shift.holds(time_ms)]
         if not active:
             yield time_ms, message
             continue
         event = _decoder.decode(message)
-        for shift, rng in active:
-            place = event["features"] if shift.column in event.get("features", {}) else event
-            if shift.column in place:
-                place[shift.column] = shift.changed(place[shift.column], rng)
+        identity = str(event.get("event_id", "")).encode() or message
+        for shift in active:
+            holder, key = _place(event, shift.column)
+            if key in holder:
+                holder[key] = shift.changed(holder[key], _luck(shift, identity))
+                if touched is not None:
+                    touched[shift.text] += 1
         yield time_ms, _encoder.encode(event)
+
+
+def _place(event: dict[str, Any], column: str) -> tuple[dict[str, Any], str]:
+    """Where a column stands in an event: prediction and scores come before features of the same name, as in counting."""
+    scores = event.get("scores")
+    if column == PREDICTION_COLUMN and event.get("prediction") is not None:
+        return event, "prediction"
+    if isinstance(scores, dict):
+        name = column.removeprefix(f"{SCORE_COLUMN}.")
+        if name != column and name in scores:
+            return scores, name
+    elif column == SCORE_COLUMN and scores is not None:
+        return event, "scores"
+    return event.get("features", {}), column
+
+
+def _luck(shift: InjectedShift, identity: bytes) -> float:
+    digest = hashlib.blake2b(shift.text.encode() + b"\0" + identity, digest_size=8).digest()
+    return int.from_bytes(digest) / 2**64

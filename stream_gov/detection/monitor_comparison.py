@@ -9,7 +9,7 @@ from stream_gov.contracts import Alert, AlertChange, Result, Verdict
 from stream_gov.detection.injected_shift import InjectedShift
 from stream_gov.detection.judge import EVENTS_STATISTIC
 
-__all__ = ["MonitorRun", "always_every", "never", "run_of"]
+__all__ = ["MonitorRun", "evenly", "never", "run_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,11 +84,12 @@ def run_of(name: str, records: Iterable[Result | Alert], shifts: Sequence[Inject
     )
 
 
-def always_every(k: int, window_ends: Sequence[int], shifts: Sequence[InjectedShift]) -> MonitorRun:
-    """Give an alarm of one window in every `k`-th window, whatever it holds."""
-    alarms = tuple(window_ends[k - 1 :: k])
+def evenly(n_alarms: int, window_ends: Sequence[int], shifts: Sequence[InjectedShift]) -> MonitorRun:
+    """Give so many alarms of one window each, at even distances, whatever the windows hold; at most one in each."""
+    n = min(n_alarms, len(window_ends))
+    alarms = tuple(window_ends[(i + 1) * len(window_ends) // n - 1] for i in range(n))
     return MonitorRun(
-        name=f"an alarm every {k} windows",
+        name=f"{n} alarm{'' if n == 1 else 's'} at even distances",
         window_ends=tuple(window_ends),
         flagged=alarms,
         alerts=tuple((end, end) for end in alarms),

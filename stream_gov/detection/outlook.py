@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special
+from scipy import special, stats
 
 from stream_gov.contracts import Check, Monitor, Verdict
 from stream_gov.detection.check_choice import checks_of_column
@@ -27,6 +27,8 @@ WINDOWS = 100
 """Windows that are simulated for each size of shift."""
 SEQUENCES = 20
 """Sequences of windows that are simulated for each size of a lasting shift."""
+TIMES_THE_TOLERANCE = (1.5, 2.0)
+"""Lasting shifts for which the delay is told."""
 _MOST_STEPS_OF_SEQUENCE = 60
 _STEPS = 12
 """Sizes tried between two that are known: the shift is found to a thousandth of the range of sizes."""
@@ -48,13 +50,19 @@ class CheckOutlook:
     level: float | None
     """Chance of a false alarm in one window; None: a threshold promises none."""
     false_alarms: float | None
-    """Expected in the period of the budget: by the level, without a tolerance by simulation; None where the window is too small to be judged."""
+    """Expected in the period of the budget, an alert taking as many windows as it must persist: by the level, without a tolerance by simulation;
+    None where the window is too small to be judged."""
     half: str = ""
     """Smallest shift that half of the windows show, in words; empty: see `note`."""
     most: str = ""
     """Smallest shift that nine of ten windows show."""
     note: str = ""
     """Why there is no shift, in words."""
+    half_value: float | None = None
+    """Of the shift in `half` the mean, or the share, to which it leads; None where there is none."""
+    most_value: float | None = None
+    delays: tuple[float | None, ...] = ()
+    """Of a check over many windows: median number of windows until it finds a shift of 1.5 and of 2 times the tolerance; None: not within the period."""
 
 
 def expected_events(monitor: Monitor, profile: ReferenceProfile) -> int | None:
@@ -69,7 +77,7 @@ def outlooks_of(monitor: Monitor, profile: ReferenceProfile, n_events: int) -> I
 
     Windows are drawn from the reference, tilted: the share of a cell is multiplied by `exp(t z)`, `z` being the normal score of its rank (a
     normal distribution is shifted by that), or 1 for the most frequent category and 0 for the others. Each is a multinomial draw
-    of `n_events` over the variance inflation that the profile shows for windows of this length, each draw standing for as many events. The smallest
+    of the values that are there, `n_events` less the share that is missing in the reference, over the variance inflation that the profile shows for windows of this length, each draw standing for as many events. The smallest
     shift that a given share of 100 windows shows is found by bisection, with the same random numbers for each size. Of the e-detector it is
     the smallest shift that it finds in that share of 20 sequences before the period of the budget has passed (or 60 windows).
 
@@ -99,7 +107,9 @@ def _outlook(
     n_events: int,
 ) -> CheckOutlook:
     level = levels.of(check, "")
-    by_level = None if level is None else level * levels.n_windows
+    # The levels of the budget are raised by the number of windows that an alert takes.
+    persistence = levels.persistence
+    by_level = None if level is None else level * levels.n_windows / persistence
 
     def without(note: str, false_alarms: float | None) -> CheckOutlook:
         return CheckOutlook(
@@ -120,21 +130,19 @@ def _outlook(
 
     def seen(size: float) -> float:
         """Share of windows with a shift of this size that drift."""
-        rng = np.random.default_rng(19)
-        verdicts = [
-            _drifts(statistic, reference, simulated.draw(rng, size, check.statistic), check, monitor, level, dependence)
-            for _ in range(WINDOWS)
-        ]
-        return float(np.mean(verdicts))
+        # Each window has random numbers of its own, so that a larger size moves the same windows farther instead of drawing others.
+        windows = (simulated.draw(np.random.default_rng([19, i]), size, check.statistic) for i in range(WINDOWS))
+        return float(np.mean([_drifts(statistic, reference, w, check, monitor, level, dependence) for w in windows]))
 
     # Only the calibrated rule heeds that events depend on each other, so only its level is the chance that it says.
     by_chance = 0.0 if check.rule == "calibrated" else seen(0.0)
-    false_alarms = by_level if check.rule == "calibrated" else by_chance * levels.n_windows
-    words = [
-        "chance alone" if by_chance >= chance else _words(reference, check.statistic, _smallest(seen, chance))
+    false_alarms = by_level if check.rule == "calibrated" else by_chance * levels.n_windows / persistence
+    found = [
+        ("chance alone", None) if by_chance >= chance else _words(reference, check.statistic, _smallest(seen, chance))
         for chance in (0.5, 0.9)
     ]
-    if not any(words):
+    (half, half_value), (most, most_value) = found
+    if not half and not most:
         return without("sees no shift at this volume", false_alarms)
     return CheckOutlook(
         column=column,
@@ -142,8 +150,10 @@ def _outlook(
         check=check,
         level=level,
         false_alarms=false_alarms,
-        half=words[0],
-        most=words[1] or "none",
+        half=half,
+        most=most or "none",
+        half_value=half_value,
+        most_value=most_value,
     )
 
 
@@ -164,22 +174,33 @@ def _outlook_of_sequence(
     n_steps = min(max(round(levels.n_windows), 1), _MOST_STEPS_OF_SEQUENCE)
     simulated = _Windows(reference, max(round(n_events * monitor.window.every_ms / monitor.window.size), 1), dependence)
 
-    def found(size: float) -> float:
+    def delays(size: float) -> list[float]:
+        """Windows until an alarm in each sequence; infinite where there is none."""
         rng = np.random.default_rng(20)
-        return float(np.mean([_alarms(rng, size) for _ in range(SEQUENCES)]))
+        return [_delay(rng, size) for _ in range(SEQUENCES)]
 
-    def _alarms(rng: np.random.Generator, size: float) -> bool:
+    def _delay(rng: np.random.Generator, size: float) -> float:
         if plan is None or level is None:
-            return False
+            return math.inf
         evidence = plan.fresh()
         for i in range(n_steps):
             counts = simulated.draw(rng, size, "").cell_counts()
             evidence = plan.update(evidence, counts, level, start_ms=i)
             if evidence.alarm:
-                return True
-        return False
+                return i + 1
+        return math.inf
 
-    words = [_words(reference, check.statistic, _smallest(found, chance)) for chance in (0.5, 0.9)]
+    def found(size: float) -> float:
+        return float(np.isfinite(delays(size)).mean())
+
+    def typical(times: float) -> float | None:
+        size = _size_of_psi(reference, times * (check.tolerance or 0.0))
+        median = math.inf if size is None else float(np.median(delays(size)))
+        return median if math.isfinite(median) else None
+
+    (half, half_value), (most, most_value) = (
+        _words(reference, check.statistic, _smallest(found, chance)) for chance in (0.5, 0.9)
+    )
     lasting = f", lasting {n_steps} windows"
     return CheckOutlook(
         column=column,
@@ -187,10 +208,25 @@ def _outlook_of_sequence(
         check=check,
         level=level,
         false_alarms=false_alarms,
-        half=words[0] + lasting if words[0] else "",
-        most=words[1] + lasting if words[1] else "",
-        note="" if any(words) else f"finds no shift within {n_steps} windows",
+        half=half + lasting if half else "",
+        most=most + lasting if most else "",
+        note="" if half or most else f"finds no shift within {n_steps} windows",
+        half_value=half_value,
+        most_value=most_value,
+        delays=tuple(typical(times) for times in TIMES_THE_TOLERANCE) if check.tolerance else (),
     )
+
+
+def _size_of_psi(reference: AnyColumnSummary, psi: float) -> float | None:
+    """Size of the tilt with this population stability index in the groups of cells; None if none has it."""
+    groups = reference.layout.groups if isinstance(reference, NumericSummary) else np.arange(_cells(reference).size)
+
+    def of_size(size: float) -> float:
+        before, after = (np.bincount(groups, weights=_shares(reference, s)) for s in (0.0, size))
+        filled = (before > 0) & (after > 0)
+        return float(((after - before)[filled] * np.log(after[filled] / before[filled])).sum())
+
+    return _smallest(lambda size: float(of_size(size) >= psi), 1.0)
 
 
 def _drifts(
@@ -218,36 +254,60 @@ def _smallest(seen: Callable[[float], float], chance: float) -> float | None:
 
 
 class _Windows:
-    """Windows of one column, drawn from its reference."""
+    """Windows of one column, drawn from its reference: as many values are missing or of a wrong type, and they depend as much on each other."""
 
     def __init__(self, reference: AnyColumnSummary, n: int, dependence: Dependence | None) -> None:
         self._reference = reference
         self._n = n
-        ratio = 1.0
-        self._draws_amiss = n
+        self._ratio = self._missing_ratio = self._wrong_ratio = 1.0
         if dependence is not None:
             long_run = dependence.of_window(n, 10**9)
-            self._draws_amiss = max(round(n / max(long_run.missing.ratio, long_run.type_errors.ratio, 1.0)), 1)
             filled = long_run.shares > 0
             degrees = max(int(filled.sum()) - 1, 1)
-            ratio = float((np.diag(long_run.covariance)[filled] / long_run.shares[filled]).sum()) / degrees
-        self._draws = max(round(n / max(ratio, 1.0)), 1)
+            self._ratio = float((np.diag(long_run.covariance)[filled] / long_run.shares[filled]).sum()) / degrees
+            self._missing_ratio, self._wrong_ratio = long_run.missing.ratio, long_run.type_errors.ratio
 
     def draw(self, rng: np.random.Generator, size: float, statistic: str) -> AnyColumnSummary:
+        """One window, shifted by the size that the statistic looks for."""
         reference = self._reference
-        if statistic in SHARES:
-            added = added_share(size)
-            counts = _scaled(rng.multinomial(self._draws, _shares(reference, 0.0)), self._n)
-            draws = self._draws if statistic == "unseen_share" else self._draws_amiss
-            bad = round(rng.binomial(draws, added) * self._n / draws)
-            return _summary(reference, _less(counts, bad), bad, statistic)
-        counts = _scaled(rng.multinomial(self._draws, _shares(reference, size)), self._n)
-        return _summary(reference, counts, 0, "")
+        missing, wrong = (_base_share(reference, name) for name in ("missing_share", "type_error_share"))
+        if statistic == "missing_share":
+            missing = _risen(missing, size)
+        elif statistic == "type_error_share":
+            wrong = _risen(wrong, size)
+        n_missing = _overdispersed(rng, self._n, missing, self._missing_ratio)
+        n_wrong = min(_overdispersed(rng, self._n, wrong, self._wrong_ratio), self._n - n_missing)
+        n_valid = self._n - n_missing - n_wrong
+        shares = _shares(reference, 0.0 if statistic in SHARES else size)
+        if statistic == "unseen_share":
+            unseen = _base_share(reference, statistic)
+            risen = _risen(unseen, size)
+            shares = np.append(shares[:-1] * ((1 - risen) / max(1 - unseen, 1e-12)), risen)
+            shares /= shares.sum()
+        draws = max(round(n_valid / max(self._ratio, 1.0)), 1)
+        return _summary(reference, _scaled(rng.multinomial(draws, shares), n_valid), n_missing, n_wrong)
 
 
-def added_share(size: float) -> float:
-    """Share of values that a shift of this size, 0 to 1, makes missing (or wrong, or unseen)."""
-    return _MOST_SHARE * size * size
+def _overdispersed(rng: np.random.Generator, n: int, share: float, ratio: float) -> int:
+    """Draw how many of `n` are amiss, with a variance so many times that of independent draws."""
+    if share <= 0:
+        return 0
+    draws = max(round(n / max(ratio, 1.0)), 1)
+    drawn = float(stats.binom.ppf(rng.random(), draws, min(share, 1.0)))  # which rises with the share
+    return round(drawn * n / draws)
+
+
+def _base_share(reference: AnyColumnSummary, statistic: str) -> float:
+    """Share of values in the reference that are missing, of a wrong type, or (of the valid ones) unseen."""
+    if statistic == "unseen_share":
+        return reference.n_unseen / max(reference.n_valid, 1) if isinstance(reference, CategoricalSummary) else 0.0
+    amiss = reference.n_missing if statistic == "missing_share" else reference.n_type_errors
+    return amiss / max(reference.n, 1)
+
+
+def _risen(share: float, size: float) -> float:
+    """To what a share rises by a shift of this size, 0 to 1."""
+    return share + (_MOST_SHARE * (1 - share)) * size * size
 
 
 def _scaled(draws: NDArray[np.int64], n: int) -> NDArray[np.int64]:
@@ -255,11 +315,6 @@ def _scaled(draws: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     ends = np.rint(np.cumsum(draws) * (n / draws.sum())).astype(np.int64)
     counts: NDArray[np.int64] = np.diff(ends, prepend=0)
     return counts
-
-
-def _less(counts: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    total = int(counts.sum())
-    return _scaled(counts, total - n) if n < total else np.zeros_like(counts)
 
 
 def _cells(reference: AnyColumnSummary) -> _Array:
@@ -300,12 +355,11 @@ def _values(reference: NumericSummary) -> _Array:
     return inner
 
 
-def _summary(reference: AnyColumnSummary, counts: NDArray[np.int64], bad: int, statistic: str) -> AnyColumnSummary:
-    """Summary of a window with these counts per cell, and of so many missing, wrong or unseen values."""
-    amiss = {
-        "n_missing": bad * (statistic == "missing_share"),
-        "n_type_errors": bad * (statistic == "type_error_share"),
-    }
+def _summary(
+    reference: AnyColumnSummary, counts: NDArray[np.int64], n_missing: int, n_type_errors: int
+) -> AnyColumnSummary:
+    """Summary of a window with these counts per cell."""
+    amiss = {"n_missing": n_missing, "n_type_errors": n_type_errors}
     match reference:
         case NumericSummary():
             numeric = NumericSummary(reference.layout)
@@ -314,8 +368,8 @@ def _summary(reference: AnyColumnSummary, counts: NDArray[np.int64], bad: int, s
         case CategoricalSummary():
             categorical = CategoricalSummary(reference.layout)
             names = dict(zip(reference.layout.categories, counts[:-1].tolist(), strict=True))
-            unseen = int(counts[-1]) + bad * (statistic == "unseen_share")
             known: dict[str | float | bool, int] = {name: n for name, n in names.items() if n}
+            unseen = int(counts[-1])
             categorical.update_counts(known | ({"\0unseen": unseen} if unseen else {}), **amiss)
             return categorical
         case BooleanSummary():
@@ -324,24 +378,29 @@ def _summary(reference: AnyColumnSummary, counts: NDArray[np.int64], bad: int, s
             return boolean
 
 
-def _words(reference: AnyColumnSummary, statistic: str, size: float | None) -> str:
-    """Say a shift in the column's own unit."""
+def _words(reference: AnyColumnSummary, statistic: str, size: float | None) -> tuple[str, float | None]:
+    """Say a shift in the column's own unit, and give the mean or share to which it leads."""
     if size is None:
-        return ""
+        return "", None
     if statistic in SHARES:
-        return f"{added_share(size):.2%} {SHARES[statistic]}"
+        base = _base_share(reference, statistic)
+        risen = _risen(base, size)
+        return f"{SHARES[statistic]} {base:.2%} -> {risen:.2%}", risen
     before, after = _shares(reference, 0.0), _shares(reference, size)
     top = int(np.argmax(before))
-    if isinstance(reference, NumericSummary):
-        if before[top] > _MOSTLY:
-            return f"{_values(reference)[top]:.4g} {before[top]:.1%} -> {after[top]:.1%}"
-        values = _values(reference)
-        shift, spread = float((after - before) @ values), reference.standard_deviation()
+    if isinstance(reference, NumericSummary) and before[top] <= _MOSTLY:
+        shift, spread = float((after - before) @ _values(reference)), reference.standard_deviation()
         in_sd = f", {shift / spread:.2f} sd" if spread > 0 else ""
-        return f"mean {reference.mean():.4g} -> {reference.mean() + shift:.4g}{in_sd}"
-    if isinstance(reference, CategoricalSummary):
-        known = reference.layout.categories
-        name = repr(known[top]) if top < len(known) else "unseen"
-    else:
-        name = ("false", "true")[top]
-    return f"{name} {before[top]:.1%} -> {after[top]:.1%}"
+        return f"mean {reference.mean():.4g} -> {reference.mean() + shift:.4g}{in_sd}", reference.mean() + shift
+    return f"{_name_of(reference, top)} {before[top]:.1%} -> {after[top]:.1%}", float(after[top])
+
+
+def _name_of(reference: AnyColumnSummary, cell: int) -> str:
+    match reference:
+        case NumericSummary():
+            return f"{_values(reference)[cell]:.4g}"
+        case CategoricalSummary():
+            known = reference.layout.categories
+            return repr(known[cell]) if cell < len(known) else "unseen"
+        case BooleanSummary():
+            return ("false", "true")[cell]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from html import escape
 
@@ -11,7 +12,7 @@ from stream_gov.files.time_axis import moment, ticks
 
 __all__ = ["comparison_picture"]
 
-_WIDTH, _LANE, _NAME = 1_100, 34, 260
+_WIDTH, _LANE, _NAME, _MARGIN = 1_100, 34, 260, 48
 _CSS = """
 .lanes{width:100%;height:auto;font-size:12px}.lanes text{fill:var(--ink)}.lanes .soft{fill:var(--soft)}
 .spell{fill:var(--span);opacity:.45}.flag{fill:var(--drift)}.rule{stroke:var(--rule)}.put{stroke:var(--line);stroke-width:1.5;stroke-dasharray:4 3}
@@ -31,8 +32,10 @@ def comparison_picture(runs: Sequence[MonitorRun], shifts: Sequence[InjectedShif
         What the picture is of.
     """
     ends = sorted({end for run in runs for end in run.window_ends}) or [0]
-    first, last = ends[0], max(ends[-1], ends[0] + 1)
-    room = _WIDTH - _NAME
+    # The first window has its width, too.
+    first = ends[0] - min((b - a for a, b in itertools.pairwise(ends)), default=1)
+    last = max(ends[-1], first + 1)
+    room = _WIDTH - _NAME - _MARGIN
 
     def x(time_ms: int) -> float:
         return _NAME + (min(max(time_ms, first), last) - first) / (last - first) * room

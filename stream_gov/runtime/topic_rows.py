@@ -194,17 +194,39 @@ class TopicRows:
         wanted = self._stretch.from_ms
         if wanted is None:
             return []
-        firsts = {
-            f.range.partition: seen.first_sent_ms.get(f.range.partition) for f in self.found if f.begins_at_the_first
+        deleted = [f for f in self.found if f.begins_at_the_first]
+        firsts = {**self._first_sent([f for f in deleted if not f.range.n_offsets]), **seen.first_sent_ms}
+        late = {
+            f.range.partition: firsts[f.range.partition] for f in deleted if firsts.get(f.range.partition, -1) > wanted
         }
-        late = {p: sent for p, sent in firsts.items() if sent is not None and sent > wanted}
+        emptied = [f.range.partition for f in deleted if f.low == f.high]
         if not late:
-            return []
+            return self._emptied(emptied, wanted)
         partitions = ", ".join(map(str, sorted(late)))
         return [
             f"the broker has deleted the oldest messages (retention): the first still there of partition{'s' * (len(late) > 1)} {partitions} was sent "
-            f"at {_short(max(late.values()))}, so events from {_short(wanted)} until then may be missing; begin later, or raise the retention"
+            f"at {_short(max(late.values()))}, so events from {_short(wanted)} until then may be missing; begin later, or raise the retention",
+            *self._emptied(emptied, wanted),
         ]
+
+    def _emptied(self, partitions: Sequence[int], wanted: int) -> list[str]:
+        if not partitions:
+            return []
+        return [
+            f"the broker has deleted every message of partition{'s' * (len(partitions) > 1)} {', '.join(map(str, partitions))} (retention), so events from "
+            f"{_short(wanted)} on may be missing; raise the retention"
+        ]
+
+    def _first_sent(self, found: Sequence[FoundRange]) -> dict[int, int]:
+        """When the first message that is still there was sent, by partition, though it lies behind the range."""
+        seen = self._new_pass()
+        ranges = [OffsetRange(f.range.partition, f.low, f.low + 1) for f in found if f.low < f.high]
+        if ranges:
+            with RangeReader(self._settings, self._topic, ranges) as reader:
+                for r in ranges:
+                    for _ in _rows_of(reader, r.partition, seen):
+                        pass
+        return seen.first_sent_ms
 
     # --- nothing found -------------------------------------------------------------------------------------------------------------
 

@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient
 from typer.testing import CliRunner, Result
 
 from stream_gov.cli.main import app
 from stream_gov.files.state_directory import StateDirectory
 from stream_gov.reference import ProfileBuilder, ReferenceProfile, RowBatch, build_profile
+from stream_gov.runtime.topic_rows import TopicRows
 from tests.broker.cluster import TestCluster
 from tests.detection.scenario import HOUR, MONITOR, T0, monitor
 
@@ -79,9 +82,7 @@ def test_it_is_the_reference_of_the_same_rows_in_the_order_of_their_times(
     assert any_cluster.topic("events") in built.source
 
 
-def test_it_commits_nothing_and_another_pass_sees_the_same_though_events_come_in(
-    cluster: TestCluster, tmp_path: Path
-) -> None:
+def test_it_commits_nothing_and_a_later_build_sees_what_came_since(cluster: TestCluster, tmp_path: Path) -> None:
     x, color = rows()
     cluster.send(event(i, x[i], color[i]) for i in range(1_000))
     assert build(cluster, tmp_path).exit_code == 0
@@ -100,7 +101,8 @@ def test_each_reason_for_nothing_is_said_with_a_remedy(cluster: TestCluster, tmp
         (["--from", "2027-01-01"], "choose another --from or --until"),
         (["--model-version", "9"], "those read are of the versions '1'; give another --model-version"),
         (["--rows", "0:10"], "--rows: an event says itself what is what"),
-        (["--lateness", "soon"], "or write `all`"),
+        (["--until", "2026-02-01", "--lateness", "soon"], "or write `all`"),
+        (["--lateness", "1d"], "without --until the topic is read to its end anyway"),
     ):
         done = build(cluster, tmp_path, *flags)
         assert done.exit_code == 2, done.output
@@ -131,3 +133,53 @@ def test_a_reference_of_a_stretch_has_the_hours_asked_for(cluster: TestCluster, 
     assert done.exit_code == 0, done.output
     profile = StateDirectory(tmp_path).load_profile("base@1")
     assert (profile.n_rows, profile.first_ms) == (120, T0 + HOUR)
+
+
+@pytest.mark.kafka
+def test_a_partition_whose_part_of_the_time_was_deleted_is_named(kafka_cluster: TestCluster, tmp_path: Path) -> None:
+    topic, day = kafka_cluster.topic("events"), 86_400_000
+    for partition in (0, 1, 2):
+        for i in range(60):
+            at = T0 + i * MINUTE
+            kafka_cluster.producer.produce(topic, event(i, float(i % 7), "red"), partition=partition, timestamp=at)
+    kafka_cluster.producer.produce(topic, event(61, 1.0, "red"), partition=0, timestamp=T0 + 20 * day)
+    assert kafka_cluster.producer.flush(20) == 0
+    admin = AdminClient({"bootstrap.servers": kafka_cluster.settings.bootstrap})
+    gone = [TopicPartition(topic, 0, 60), TopicPartition(topic, 1, 60)]
+    for future in admin.delete_records(gone).values():
+        future.result(20)
+
+    done = build(kafka_cluster, tmp_path, "--from", "2026-01-01", "--until", "2026-01-02")
+    assert done.exit_code == 0, done.output
+    words = " ".join(done.output.split())
+    assert "the first still there of partition 0 was sent at 2026-01-21" in words
+    assert "deleted every message of partition 1 (retention)" in words
+    assert StateDirectory(tmp_path).load_profile("base@1").n_rows == 60
+
+
+def test_events_that_are_sent_while_it_reads_are_left_out(cluster: TestCluster, tmp_path: Path) -> None:
+    cluster.send(event(i, float(i % 7), "red") for i in range(300))
+    first_pass = TopicRows.batches
+    passes = 0
+
+    def batches(rows: TopicRows) -> Any:
+        nonlocal passes
+        passes += 1
+        cluster.send(event(1_000 * passes + i, 99.0, "red") for i in range(50))
+        yield from first_pass(rows)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TopicRows, "batches", batches)
+        done = build(cluster, tmp_path)
+    assert done.exit_code == 0, done.output
+    assert passes >= 2
+    assert StateDirectory(tmp_path).load_profile("base@1").n_rows == 300
+
+
+def test_a_broker_that_does_not_answer_is_one_clear_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream_gov.cli.topic_reference._BROKER_ANSWERS_S", 1.0)
+    (tmp_path / "monitor.yaml").write_text(MONITOR)
+    args = ["reference", "build", "--from-topic", "-m", str(tmp_path / "monitor.yaml"), "--state-dir", str(tmp_path)]
+    done = CliRunner().invoke(app, [*args, "--bootstrap", "127.0.0.1:1"], env={"COLUMNS": "300"})
+    assert done.exit_code not in (0, 1)
+    assert "127.0.0.1:1" in done.output

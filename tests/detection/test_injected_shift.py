@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,16 +45,29 @@ def test_numbers_move_by_exactly_what_was_asked_in_its_time_alone(found, add, fa
             assert now["x"] == was["x"]
 
 
-def test_shares_rise_by_about_the_chance_and_in_the_same_way_each_time():
+def test_shares_rise_by_about_the_chance_and_in_the_same_way_wherever_reading_starts():
     found = events(["blue"] * 10_000)
     asked = [
-        shift(kind="share", chance=0.2, category="red", start_ms=0, end_ms=None),
-        shift(column="y", kind="missing", chance=0.1),
+        shift(text="a", kind="share", chance=0.2, category="red", start_ms=0, end_ms=None),
+        shift(text="b", column="y", kind="missing", chance=0.1, start_ms=0, end_ms=None),
     ]
-    changed = list(inject(found, asked))
-    assert changed == list(inject(found, asked))
-    assert (
-        np.mean([f["x"] == "red" for f in read(changed)]) == np.float64(0.2).round(2)
-        or abs(np.mean([f["x"] == "red" for f in read(changed)]) - 0.2) < 0.02
-    )
-    assert sum(f["y"] is None for f in read(changed)) <= 15
+    changed = read(inject(found, asked))
+    red, gone = (np.array([f["x"] == "red" for f in changed]), np.array([f["y"] is None for f in changed]))
+    assert red.mean() == pytest.approx(0.2, abs=0.016)  # four standard errors
+    assert gone.mean() == pytest.approx(0.1, abs=0.012)
+    assert (red & gone).mean() == pytest.approx(0.02, abs=0.006), "the two hit independently of each other"
+    assert read(inject(found[7:], asked)) == changed[7:]
+    assert read(inject(found[::-1], asked)) == changed[::-1]
+
+
+def test_predictions_and_scores_are_shifted_where_they_stand():
+    event = {"prediction": 1.0, "scores": {"good": 0.4, "bad": 0.6}, "features": {"prediction": 7.0, "score": 8.0}}
+    single = {"prediction": 1.0, "scores": 0.4, "features": {"score": 8.0}}
+    touched = Counter()
+    asked = [shift(text=name, column=name, add=1.0, start_ms=0) for name in ("prediction", "score.good", "score", "z")]
+    both = [(0, json.dumps(e).encode()) for e in (event, single)]
+    first, second = (json.loads(message) for _, message in inject(both, asked, touched))
+    assert (first["prediction"], first["scores"]) == (2.0, {"good": 1.4, "bad": 0.6})
+    assert first["features"] == {"prediction": 7.0, "score": 9.0}  # its scores are of classes, so `score` is a feature
+    assert (second["prediction"], second["scores"], second["features"]) == (2.0, 1.4, {"score": 8.0})
+    assert touched == {"prediction": 2, "score.good": 1, "score": 2}

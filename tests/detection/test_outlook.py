@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import signal, stats
 
 from stream_gov.contracts import Check, Monitor, Verdict
 from stream_gov.detection import CheckOutlook, expected_events, levels_for, outlooks_of
@@ -73,7 +73,7 @@ def test_as_many_normal_windows_with_that_shift_are_called_drift_as_it_says(chec
 def test_a_share_is_seen_from_where_the_binomial_law_says() -> None:
     watched = monitor("{statistic: missing_share, threshold: 0.02}")
     found = of_column(watched, profile_of(watched), 1_000)
-    half, most = (float(words.partition("%")[0]) / 100 for words in (found.half, found.most))
+    half, most = (float(re.search(r"-> ([\d.]+)%", words)[1]) / 100 for words in (found.half, found.most))
     assert stats.binom.sf(20, 1_000, half) == pytest.approx(0.5, abs=0.15)
     assert stats.binom.sf(20, 1_000, most) == pytest.approx(0.9, abs=0.08)
 
@@ -111,3 +111,74 @@ def test_events_of_a_window_are_those_of_the_reference_in_that_time() -> None:
     watched = monitor("{statistic: psi, tolerance: 0.1}")
     assert expected_events(watched, profile_of(watched)) == 1_000
     assert expected_events(watched, profile_of(watched, times=False)) is None
+
+
+def test_missing_values_of_the_reference_are_missing_in_the_windows_too() -> None:
+    watched = monitor("{statistic: missing_share, threshold: 0.05}, {statistic: mean_shift, p_value: 0.01}")
+    rng = np.random.default_rng(3)
+    x = np.where(rng.random(N_ROWS) < 0.75, np.nan, rng.normal(10, 2, N_ROWS))
+    builder = ProfileBuilder.for_monitor(watched)
+    batch = RowBatch({"x": x}, N_ROWS)
+    profile = build_profile(lambda: [batch], builder, name="r", revision=1, model="m", source="", created_ms=0)
+    shares, means = outlooks_of(watched, profile, 400)
+    if shares.check.statistic != "missing_share":
+        shares, means = means, shares
+    assert shares.false_alarms == 30, "in every window of 30 days"
+    assert shares.half == "chance alone"
+    expected = np.sqrt(1 / 100 + 4 / N_ROWS) * stats.norm.isf(0.005)  # a hundred of the 400 have a value
+    assert in_sd(means.half) == pytest.approx(expected, rel=0.15)
+
+
+def test_with_persistence_expected_false_alarms_are_within_the_budget() -> None:
+    watched = monitor(
+        "{statistic: psi, tolerance: 0.1}, {statistic: e_detector, tolerance: 0.1}",
+        "alerts: {open_after: {windows: 3, of: 3}}",
+    )
+    found = list(outlooks_of(watched, profile_of(watched), 200))
+    assert sum(o.false_alarms for o in found) <= watched.budget.false_alarms + 1e-9
+
+
+def test_of_rows_that_depend_on_each_other_it_sees_as_much_as_the_windows_show() -> None:
+    """Windows of the same autoregression, shifted by what it says, against the same reference."""
+    watched = monitor("{statistic: psi, tolerance: 0}").model_copy(update={"calibration": "long_run"})
+    rng = np.random.default_rng(6)
+
+    def series(n: int) -> np.ndarray:
+        return signal.lfilter([1.0], [1.0, -0.8], rng.normal(size=n + 200) * 0.6)[200:]
+
+    builder = ProfileBuilder.for_monitor(watched)
+    times = 1_767_225_600_000 + np.arange(N_ROWS) * 60_000
+    batch = RowBatch({"x": series(N_ROWS)}, N_ROWS, times_ms=times)
+    profile = build_profile(lambda: [batch], builder, name="r", revision=1, model="m", source="", created_ms=0)
+    found = of_column(watched, profile, 1_000)
+    reference = profile.segments[""].columns["x"]
+    level = levels_for(watched, profile).of(watched.checks[0], "")
+    sd = reference.standard_deviation()
+    seen = []
+    for words in (found.half, found.most):
+        drifts = []
+        for _ in range(200):
+            window = NumericSummary(reference.layout)
+            window.update_values(series(1_000) + in_sd(words) * sd)
+            decision = decide(
+                STATISTICS["psi"],
+                reference,
+                window,
+                watched.checks[0],
+                20,
+                level=level,
+                dependence=profile.dependence["x"],
+            )
+            drifts.append(decision.verdict is Verdict.DRIFT)
+        seen.append(np.mean(drifts))
+    assert 0.25 < seen[0] < 0.75
+    assert 0.72 < seen[1] <= 1
+
+
+def test_the_e_detector_says_how_many_windows_a_shift_beyond_the_tolerance_takes() -> None:
+    watched = monitor("{statistic: e_detector, tolerance: 0.1}")
+    found = of_column(watched, profile_of(watched), 1_000)
+    slow, fast = found.delays
+    assert slow is not None
+    assert fast is not None
+    assert 1 <= fast <= slow <= 30
