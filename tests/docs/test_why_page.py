@@ -15,7 +15,7 @@ from stream_gov.diagnosis.clock_shift import CYCLES
 from stream_gov.diagnosis.share_changes import CATEGORY_BARS, MAX_BARS
 from stream_gov.diagnosis.value_maps import CURVES, LINEAR_MAPS
 from tests.detection.broken_streams import STREAMS, alert_of
-from tests.detection.test_explanation import alert_of_all, segmented
+from tests.detection.test_explanation_of_segments import alert_of_all, segmented
 
 TEXT = (Path(__file__).parents[2] / "docs" / "why.md").read_text(encoding="utf-8")
 ROWS = re.findall(
