@@ -11,7 +11,7 @@ SHELL = /bin/sh
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev demo test lint format bench schemas docs lock clean
+.PHONY: help setup setup-dev demo test chaos lint format bench schemas docs lock clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of"
@@ -22,6 +22,9 @@ demo: $(VENV)/.runtime ## real drift in a real stream: sets up, starts everythin
 
 test: $(VENV)/.dev lint ## everything that must hold: style, types, layers, all tests
 	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup $(ARGS)
+
+chaos: $(VENV)/.dev ## a million events while workers and servers are killed, frozen and cut off: half an hour (CHAOS_EVENTS, CHAOS_FAULTS, CHAOS_SEED)
+	@$(PY) -m pytest -q -s -m chaos tests/chaos $(ARGS)
 
 lint: $(VENV)/.dev ## style, types and layers only
 	@$(PY) -m ruff check .

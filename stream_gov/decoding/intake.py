@@ -279,11 +279,26 @@ class Intake:
         return Rejection(offset, message.reason, message.detail, message.model, time_ms)
 
     def cut(
-        self, topic: str, partition: int, *, n_partitions: int, from_offset: int, to_offset: int
+        self,
+        topic: str,
+        partition: int,
+        *,
+        n_partitions: int,
+        from_offset: int,
+        to_offset: int,
+        now_ms: int | None = None,
     ) -> list[SummaryRecord]:
         """Return the records of the offsets added since the last cut, the partition's watermark last, and forget them.
 
         The order of the records, and their bytes (sketches excepted), depend on the events alone, not on how they came in batches.
+
+        Parameters
+        ----------
+        topic, partition, n_partitions, from_offset, to_offset
+            As they stand in the records.
+        now_ms
+            The clock: event time does not run ahead of it, so that a producer whose clock is fast, within `max_future_skew_ms`, does not
+            make the events of all others late. None (a backtest): it follows the latest event.
         """
         state = self._partitions.pop((topic, partition), _Partition())
         records: list[SummaryRecord] = []
@@ -313,6 +328,8 @@ class Intake:
                 )
         times = [state.latest_refused_ms, *(pane.last_ms for panes in state.panes.values() for pane in panes)]
         latest_ms = max((time_ms for time_ms in times if time_ms is not None), default=None)
+        if latest_ms is not None and now_ms is not None:
+            latest_ms = min(latest_ms, now_ms)
         watermark = NO_WATERMARK if latest_ms is None else latest_ms - self._out_of_orderness_ms
         records.append(WatermarkRecord(topic, partition, n_partitions, from_offset, to_offset, watermark, idle=False))
         return records

@@ -311,6 +311,7 @@ class IngestCore:
                 n_partitions=self._n_partitions_of(source.topic),
                 from_offset=from_offset,
                 to_offset=to_offset,
+                now_ms=self._wall_clock_ms(),
             ):
                 if isinstance(record, WatermarkRecord):
                     watermarks.append(record)

@@ -6,12 +6,9 @@ import json
 import os
 import random
 import signal
-import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
-from types import TracebackType
 
 import pytest
 
@@ -22,51 +19,12 @@ from stream_gov.runtime.replay import replay_events
 from tests.broker.cluster import TestCluster, wait_until
 from tests.broker.test_detect_worker import as_json, hour_of_events
 from tests.broker.test_replay import results_of
+from tests.broker.worker_process import Worker
 from tests.detection.scenario import monitor, profile_for
 from tests.servers.finder import Server, free_port
 from tests.servers.gate import Gate
 
 pytestmark = pytest.mark.broker
-
-
-class Worker:
-    """A worker process and the lines it has written."""
-
-    def __init__(self, cluster: TestCluster, *command: str, folder: Path, **environment: str) -> None:
-        self._log = (folder / "worker.log").open("a+")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "stream_gov.cli.main", *command],
-            env=cluster.environment(**environment),
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-        )
-        self._path = Path(self._log.name)
-
-    def lines(self) -> str:
-        return self._path.read_text(encoding="utf-8")
-
-    def wait_for(self, text: str) -> None:
-        wait_until(lambda: text in self.lines() or self.process.poll() is not None, f"{text!r} in the log")
-        assert text in self.lines(), self.lines()
-
-    def stop(self) -> tuple[int, float]:
-        """Send SIGTERM; return exit code and seconds."""
-        began = time.monotonic()
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(30), time.monotonic() - began
-
-    def __enter__(self) -> Worker:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        self._log.close()
 
 
 def send_hours(cluster: TestCluster, *hours: int) -> int:

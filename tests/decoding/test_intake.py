@@ -42,8 +42,8 @@ def add(subject: Intake, *values: bytes, partition: int = 0, now_ms: int | None 
     return subject.add("t", partition, range(len(values)), values, [NOW] * len(values), now_ms=now_ms)
 
 
-def cut(subject: Intake, partition: int = 0) -> tuple[list[PaneRecord], WatermarkRecord]:
-    *panes, watermark = subject.cut("t", partition, n_partitions=2, from_offset=3, to_offset=9)
+def cut(subject: Intake, partition: int = 0, now_ms: int | None = None) -> tuple[list[PaneRecord], WatermarkRecord]:
+    *panes, watermark = subject.cut("t", partition, n_partitions=2, from_offset=3, to_offset=9, now_ms=now_ms)
     return panes, watermark
 
 
@@ -55,6 +55,16 @@ def test_a_cut_forgets_what_it_returned():
     assert cut(subject) == ([], WatermarkRecord("t", 0, 2, 3, 9, NO_WATERMARK, idle=False))
     add(subject, event(), event())
     assert [p.n_events for p in cut(subject)[0]] == [2]
+
+
+@pytest.mark.parametrize("fast", [event(timestamp=NOW + 40_000), event(timestamp=NOW + 40_000, model="nobody")])
+def test_a_producer_whose_clock_is_fast_does_not_make_the_events_of_others_late(fast):
+    subject = make(CountingPlan("m", (layout("a@1"),), MINUTE))
+    add(subject, event(), fast)
+    _, mark = cut(subject, now_ms=NOW + 3)
+    assert mark.watermark_ms == NOW + 3 - 5
+    add(subject, event())
+    assert cut(subject, now_ms=NOW + 3)[1].watermark_ms == NOW - 5, "of past events it follows the latest"
 
 
 def test_partitions_are_kept_apart():

@@ -47,6 +47,8 @@ class Server:
     stop: Callable[[], None] = lambda: None
     pid: int | None = None
     """Of a server that a script has started."""
+    start_again: Callable[[], int] | None = None
+    """Starts a server that a script had started and that has ended, with its data and address; returns its process id."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,7 @@ class Kind:
     options: Mapping[str, str] = field(default_factory=dict)
     """Options of a server started here."""
     script_environment: Mapping[str, str] = field(default_factory=dict)
+    script_arguments: tuple[str, ...] = ()
 
 
 KAFKA = Kind(
@@ -177,23 +180,41 @@ def _start_by_script(kind: Kind, script: Path, directory: Path, environment: Map
         folder.mkdir()
         with (folder / "start.out").open("w+") as out, (folder / "start.err").open("w+") as err:
             # to files: the server may keep what it was given open, and a pipe would never end
-            code = subprocess.run(
-                [str(script), str(folder), str(free_port())],
+            run = partial(
+                subprocess.run,
+                [str(script), str(folder), str(free_port()), *kind.script_arguments],
                 stdout=out,
                 stderr=err,
                 stdin=subprocess.DEVNULL,
                 env={**environment, **kind.script_environment},
                 timeout=START_TIMEOUT_S,
                 check=False,
-            ).returncode
+            )
+            code = run().returncode
             out.seek(0)
             err.seek(0)
             lines, complaint = out.read().split(), err.read().strip()
         if code == 0 and lines:
             pid = _pid_in(folder)
-            return Server(lines[-1], dict(kind.options), partial(stop_process, pid, kind.stop_signal), pid)
+            return Server(
+                lines[-1],
+                dict(kind.options),
+                stop=partial(_stop_in, folder, kind.stop_signal),
+                pid=pid,
+                start_again=partial(_start_again, run, folder),
+            )
     msg = f"{script} could not start {kind.name} (exit code {code}): {complaint[-500:]}"
     raise NoServerError(msg)
+
+
+def _start_again(run: Callable[..., subprocess.CompletedProcess[bytes]], folder: Path) -> int:
+    with (folder / "start.out").open("a") as out, (folder / "start.err").open("a+") as err:
+        run(stdout=out, stderr=err).check_returncode()
+    return _pid_in(folder)
+
+
+def _stop_in(folder: Path, how: signal.Signals) -> None:
+    stop_process(_pid_in(folder), how)
 
 
 def _pid_in(folder: Path) -> int:
