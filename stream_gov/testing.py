@@ -164,7 +164,8 @@ class Driver:
         partition
             None: all of them.
         send_twice
-            Send everything again, as the next owner of a partition does after a crash.
+            Send everything again, as the next owner of a partition does after a crash: the summaries before their watermarks are sent
+            for the first time, and both after it.
         """
         chosen = range(self._partitions) if partition is None else [partition]
         records: list[SummaryRecord] = []
@@ -178,7 +179,8 @@ class Driver:
             )
             self._cut_from[p] = self._next_offset[p]
         records.sort(key=lambda r: isinstance(r, WatermarkRecord))
-        for record in records * (2 if send_twice else 1):
+        panes = [r for r in records if not isinstance(r, WatermarkRecord)]
+        for record in (*panes, *records, *records) if send_twice else records:
             self.take(record)
 
     def advance(self, to: str | int | datetime) -> None:

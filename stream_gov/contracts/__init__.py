@@ -35,6 +35,7 @@ from stream_gov.contracts.errors import (
     UnreadableRecordError,
 )
 from stream_gov.contracts.event import MAX_EVENT_BYTES, Event, GroundTruth, RejectReason, Scalar
+from stream_gov.contracts.incident import MONITOR_ITSELF, IncidentKind, IncidentRecord, ResetRecord
 from stream_gov.contracts.maintenance import Maintenance
 from stream_gov.contracts.monitor import (
     STATISTIC_NAMES,
@@ -60,6 +61,7 @@ from stream_gov.contracts.trailing import MAX_TRAILING_STEPS, TrailingConfig
 __all__ = [
     "MAX_EVENT_BYTES",
     "MAX_TRAILING_STEPS",
+    "MONITOR_ITSELF",
     "NO_WATERMARK",
     "STATISTIC_NAMES",
     "Alert",
@@ -81,6 +83,8 @@ __all__ = [
     "Event",
     "GroundTruth",
     "Histogram",
+    "IncidentKind",
+    "IncidentRecord",
     "IncompatibleSummaryError",
     "Maintenance",
     "Monitor",
@@ -89,6 +93,7 @@ __all__ = [
     "RejectReason",
     "RejectedEventError",
     "ReplayRecord",
+    "ResetRecord",
     "Result",
     "Scalar",
     "Season",

@@ -10,6 +10,7 @@ import msgspec
 
 from stream_gov.contracts.alert_command import AlertCommandRecord
 from stream_gov.contracts.errors import UnreadableRecordError
+from stream_gov.contracts.incident import IncidentRecord, ResetRecord
 
 __all__ = [
     "NO_WATERMARK",
@@ -68,6 +69,8 @@ class WatermarkRecord(msgspec.Struct, frozen=True, array_like=True, tag="waterma
     """No event older than this is expected from this partition any more; `NO_WATERMARK` where the cut had no event time."""
     idle: bool
     """The partition was read to its end and brings nothing: it holds no window open."""
+    now_ms: int = 0
+    """The worker's clock, epoch milliseconds; incidents end by it, windows never. 0 from a worker of an earlier release."""
 
 
 class ReplayRecord(msgspec.Struct, frozen=True, array_like=True, tag="replay"):
@@ -93,7 +96,7 @@ class ReplayRecord(msgspec.Struct, frozen=True, array_like=True, tag="replay"):
     """Largest event time of the replay."""
 
 
-SummaryRecord = PaneRecord | WatermarkRecord | ReplayRecord | AlertCommandRecord
+SummaryRecord = PaneRecord | WatermarkRecord | ReplayRecord | AlertCommandRecord | IncidentRecord | ResetRecord
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[SummaryRecord] = msgspec.msgpack.Decoder(SummaryRecord)

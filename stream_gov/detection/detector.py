@@ -7,11 +7,16 @@ from collections.abc import Iterable
 import msgspec
 
 from stream_gov.contracts import (
+    MONITOR_ITSELF,
     NO_WATERMARK,
+    Alert,
     AlertCommandRecord,
+    IncidentKind,
+    IncidentRecord,
     Monitor,
     PaneRecord,
     ReplayRecord,
+    ResetRecord,
     SummaryRecord,
     WatermarkRecord,
 )
@@ -27,9 +32,23 @@ from stream_gov.detection.alert_driver import (
 from stream_gov.detection.alert_groups import AlertGroups
 from stream_gov.detection.catalog import Catalog
 from stream_gov.detection.due_windows import MAX_EMPTY_WINDOWS, due_windows
+from stream_gov.detection.incidents import (
+    Incidents,
+    incident_segment,
+    obey_incident_command,
+    settle_incidents,
+    take_incident,
+)
 from stream_gov.detection.reasons import recall_reasons
 from stream_gov.detection.series_detectors import detector_updates, detectors_wait
-from stream_gov.detection.state import ModelState, PaneState, PartitionState, Series, forgotten_detectors
+from stream_gov.detection.state import (
+    ModelState,
+    PaneState,
+    PartitionState,
+    Series,
+    forgotten_detectors,
+    kept_incidents,
+)
 from stream_gov.detection.state_keys import PaneKey, SeriesKey, table_key
 from stream_gov.detection.step import Step
 from stream_gov.detection.trailing_choice import (
@@ -83,6 +102,10 @@ class Detector:
                 return self._take_watermark(state, record)
             case AlertCommandRecord():
                 return self._take_command(state, record)
+            case IncidentRecord():
+                return self._take_incident(state, record, Step())
+            case ResetRecord():
+                return self._take_reset(state, record)
 
     # --- records -------------------------------------------------------------------------------------------------------------------
 
@@ -100,8 +123,7 @@ class Detector:
         series = by_key.get(key)
         if series is None:
             if len(by_key) >= MAX_SERIES_PER_MODEL:
-                step.bound_hits["series_per_model"] = record.n_events
-                return step
+                return self._leave_out(state, record, step)
             series = by_key[key] = Series(closed_until_ms=self._already_final(state, monitor))
             step.updates[table_key("series", *key)] = series.to_bytes()
         size, every = monitor.window.size, monitor.window.every_ms
@@ -111,16 +133,18 @@ class Detector:
         missed = [e for e in ends if e <= final]
         series.wake_ms = NO_WATERMARK
         state.stirred.add(record.model)
-        if missed and record.n_events:
-            # Reported once, by the series of all events or of the segment; the pane may still serve windows that are open.
-            series.pending_late += record.n_events
-            if not record.segment:
-                step.late[record.model] = record.n_events
-            step.updates[table_key("series", *key)] = series.to_bytes()
-        if len(missed) == len(ends):
-            if record.n_rejected:
-                series.pending_rejected += record.n_rejected
+        if missed and (record.n_events or record.n_rejected):
+            if series.too_late.add(record, state.time):
+                # Reported once, by the series of all events or of the segment; the pane may still serve windows that are open.
+                series.pending_late += record.n_events
+                if len(missed) == len(ends):
+                    series.pending_rejected += record.n_rejected
+                if record.n_events and not record.segment:
+                    step.late[record.model] = record.n_events
                 step.updates[table_key("series", *key)] = series.to_bytes()
+            elif len(missed) == len(ends):
+                step.repeated += 1
+        if len(missed) == len(ends):
             return step
         pane_key: PaneKey = (start, record.pane_ms, record.profile)
         pane = series.panes.setdefault(pane_key, PaneState())
@@ -191,6 +215,9 @@ class Detector:
 
     def _take_watermark(self, state: PartitionState, record: WatermarkRecord) -> Step:
         step = Step()
+        state.now_ms = max(state.now_ms, record.now_ms)
+        for segment in sorted(state.incidents):
+            self._keep_incidents(state, segment, settle_incidents(state.incidents[segment], state.now_ms), step)
         before = state.time.event_time()
         state.time.update(record)
         step.updates[table_key("time")] = state.time_bytes()
@@ -201,8 +228,74 @@ class Detector:
         state.stirred.clear()
         return step
 
+    def _take_reset(self, state: PartitionState, record: ResetRecord) -> Step:
+        step = Step()
+        if not state.time.reset(record.topic, record.partition, record.reset_id):
+            step.repeated += 1
+            return step
+        step.updates[table_key("time")] = state.time_bytes()
+        source = (record.topic, record.partition)
+        for model, replay in state.models.items():
+            if replay.replayed_to.pop(source, None) is not None or source in replay.ended:
+                replay.ended.discard(source)
+                step.updates[table_key("model", model)] = replay.to_bytes()
+        for of_model in state.series.values():
+            for key, series in of_model.items():
+                if series.too_late.forget(source):
+                    step.updates[table_key("series", *key)] = series.to_bytes()
+                for pane_key, pane in series.panes.items():
+                    if pane.merged_to.pop(source, None) is not None:
+                        step.updates[table_key("pane", *key, *pane_key)] = pane.to_bytes()
+        return step
+
+    # --- what the monitor says of itself ---------------------------------------------------------------------------------------------
+
+    def _take_incident(self, state: PartitionState, record: IncidentRecord, step: Step) -> Step:
+        segment = incident_segment(record)
+        before = state.incidents.get(segment, Incidents())
+        after, alert = take_incident(before, record)
+        if after == before:
+            step.repeated += 1
+        self._keep_incidents(state, segment, (after, alert), step)
+        return step
+
+    def _leave_out(self, state: PartitionState, record: PaneRecord, step: Step) -> Step:
+        """Count and tell the events of a series beyond the bound."""
+        step.bound_hits["series_per_model"] = record.n_events
+        incident = IncidentRecord(
+            IncidentKind.BOUND_HIT,
+            "series_per_model",
+            record.n_events,
+            f"{record.model} has more than {MAX_SERIES_PER_MODEL:,} versions and segments; events of further ones are left out",
+            f"{record.topic}/{record.partition}/{record.to_offset}/{record.version}/{record.segment}/{record.pane_start_ms}",
+            state.now_ms,
+            scope=record.model,
+        )
+        return self._take_incident(state, incident, step)
+
+    @staticmethod
+    def _keep_incidents(
+        state: PartitionState, segment: str, outcome: tuple[Incidents, Alert | None], step: Step
+    ) -> None:
+        after, alert = outcome
+        if after == state.incidents.get(segment, Incidents()):
+            return
+        state.incidents[segment] = after
+        step.updates[table_key("incidents", segment)] = kept_incidents(after)
+        if alert is not None:
+            step.alerts.append(alert)
+
     def _take_command(self, state: PartitionState, record: AlertCommandRecord) -> Step:
         step = Step()
+        if record.model == MONITOR_ITSELF:
+            for segment, incidents in state.incidents.items():
+                if incidents.alert is not None and incidents.alert.alert_id == record.alert_id:
+                    outcome = obey_incident_command(incidents, record)
+                    self._keep_incidents(state, segment, outcome, step)
+                    step.repeated += outcome[1] is None
+                    return step
+            step.unanswered += 1
+            return step
         of_model = state.series.get(record.model, {})
         key = find_alert(of_model, record.alert_id)
         if key is None:

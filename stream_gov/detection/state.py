@@ -3,6 +3,7 @@
 Keys are JSON arrays, so that no name can be mistaken for another:
 
 - `["time"]`: watermarks of the source partitions;
+- `["incidents", segment]`: the alert that the monitor has raised about itself;
 - `["model", model]`: how far the replays of a model have come;
 - `["series", model, version, segment]`: what was closed, and the open alert;
 - `["sequential", model, version, segment]`: evidence of the e-detector;
@@ -23,10 +24,11 @@ from typing import Any
 
 import msgspec
 
-from stream_gov.contracts import NO_WATERMARK, Alert, Result, UnreadableRecordError
+from stream_gov.contracts import NO_WATERMARK, Alert, PaneRecord, Result, UnreadableRecordError
 from stream_gov.detection.alert_attention import Attention
 from stream_gov.detection.alert_lifecycle import AlertMemory, upgraded
 from stream_gov.detection.change_points import ChangePoints
+from stream_gov.detection.incidents import Incidents
 from stream_gov.detection.reason_memory import ReasonMemory
 from stream_gov.detection.sequential import SequentialState
 from stream_gov.detection.state_keys import PaneKey, SeriesKey, table_key
@@ -41,6 +43,7 @@ __all__ = [
     "Series",
     "forgotten_detectors",
     "kept_detectors",
+    "kept_incidents",
     "merge_panes",
 ]
 
@@ -112,6 +115,40 @@ def merge_panes(panes: Iterable[PaneState], layout: PaneLayout) -> PaneSummary:
 
 
 @dataclass(slots=True)
+class TooLate:
+    """Which panes that came too late were counted as late: sent again before their watermark, they are a repetition.
+
+    The records of a cut come in the order of their panes, so that the newest one says which were counted. A pane that is counted on two
+    profiles, while a reference is replaced, comes twice and counts once.
+    """
+
+    newest: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+    """By source partition the end of the cut, and the start of the pane."""
+
+    def add(self, record: PaneRecord, time: SourceWatermarks) -> bool:
+        """Take a record in; False if it was counted before."""
+        self.newest = {s: seen for s, seen in self.newest.items() if not time.is_repetition(*s, seen[0])}
+        source, place = (record.topic, record.partition), (record.to_offset, record.pane_start_ms)
+        if place <= self.newest.get(source, (-1, -1)):
+            return False
+        self.newest[source] = place
+        return True
+
+    def forget(self, source: tuple[str, int]) -> bool:
+        """Forget a source partition whose offsets begin anew; False if nothing was known of it."""
+        return self.newest.pop(source, None) is not None
+
+    def to_state(self) -> list[list[Any]]:
+        """Plain data, for packing."""
+        return [[t, p, to, start] for (t, p), (to, start) in sorted(self.newest.items())]
+
+    @classmethod
+    def from_state(cls, state: list[list[Any]]) -> TooLate:
+        """Read what :meth:`to_state` gave."""
+        return cls({(t, p): (to, start) for t, p, to, start in state})
+
+
+@dataclass(slots=True)
 class Series:
     """One model, version and segment through time."""
 
@@ -128,6 +165,8 @@ class Series:
     """Events that came too late, not yet reported in a result."""
     pending_rejected: int = 0
     """Rejected events of windows that are closed for good, not yet reported in a result."""
+    too_late: TooLate = field(default_factory=TooLate)
+    """What of these must not be counted once more."""
     last_events_result: Result | None = None
     """The `events` result of the newest window."""
     alert: AlertMemory = field(default_factory=AlertMemory)
@@ -169,6 +208,7 @@ class Series:
                 self.alert_said,
                 self.attention,
                 self.taken_back,
+                *([self.too_late.to_state()] if self.too_late.newest else []),
             ]
         )
 
@@ -185,7 +225,8 @@ class Series:
         """Read what :meth:`to_bytes` packed, but for the format."""
         closed, last_event_end, reported, dirty, late, rejected, result, alert, before, said, *later = state
         # Earlier releases kept less of an alert.
-        attention, taken_back = later or (None, ())
+        defaults: list[Any] = [None, (), ()]
+        attention, taken_back, too_late = [*later, *defaults[len(later) :]]
         return cls(
             closed_until_ms=closed,
             last_event_end_ms=last_event_end,
@@ -201,6 +242,7 @@ class Series:
             alert_said=None if said is None else msgspec.convert(said, Alert),
             attention=Attention() if attention is None else msgspec.convert(attention, Attention),
             taken_back=msgspec.convert(taken_back, tuple[Alert, ...]),
+            too_late=TooLate.from_state(list(too_late)),
         )
 
 
@@ -224,6 +266,11 @@ def forgotten_detectors(key: SeriesKey, points: ChangePoints) -> dict[str, bytes
     for number in sorted({*points.log.block_numbers, *points.log.dropped}):
         updates[table_key("detectors", *key, number)] = None
     return updates
+
+
+def kept_incidents(incidents: Incidents) -> bytes | None:
+    """Pack the incidents of one kind; None if nothing is to be remembered."""
+    return None if incidents == Incidents() else _encoder.encode([STATE_FORMAT, incidents])
 
 
 @dataclass(slots=True)
@@ -261,6 +308,10 @@ class PartitionState:
     models: dict[str, ModelState] = field(default_factory=dict)
     series: dict[str, dict[SeriesKey, Series]] = field(default_factory=dict)
     """By model."""
+    incidents: dict[str, Incidents] = field(default_factory=dict)
+    """By what stands for the segment in their alert."""
+    now_ms: int = 0
+    """The latest clock of an ingest worker; not kept."""
     stirred: set[str] = field(default_factory=set)
     """Models of which something arrived since their windows were looked at last; not kept."""
 
@@ -297,6 +348,8 @@ class PartitionState:
                 match kind:
                     case "time":
                         state.time = SourceWatermarks.from_state(rest)
+                    case "incidents":
+                        state.incidents[parts[0]] = msgspec.convert(rest[0], Incidents)
                     case "model":
                         state.models[parts[0]] = ModelState.from_state(rest)
                     case "series":

@@ -20,6 +20,8 @@ class Source:
     done: int = 0
     """Offsets below it were received in full: a record of an earlier cut is a repetition."""
     idle: bool = False
+    reset: str = ""
+    """Id of the newest reset of its offsets."""
 
 
 @dataclass(slots=True)
@@ -46,6 +48,14 @@ class SourceWatermarks:
         source.done = record.to_offset
         source.watermark_ms = max(source.watermark_ms, record.watermark_ms)
         source.idle = record.idle
+
+    def reset(self, topic: str, partition: int, reset_id: str) -> bool:
+        """Begin anew with the offsets of a source partition, its watermark kept; False if this reset was received before."""
+        source = self.sources.setdefault((topic, partition), Source())
+        if source.reset == reset_id:
+            return False
+        source.done, source.reset = 0, reset_id
+        return True
 
     def event_time(self) -> int:
         """How far event time has come, in epoch milliseconds; `NO_WATERMARK` while a partition is still unheard of."""
@@ -79,11 +89,14 @@ class SourceWatermarks:
         """Plain data, for packing."""
         return [
             sorted(self.n_partitions.items()),
-            [[t, p, s.watermark_ms, s.done, s.idle] for (t, p), s in sorted(self.sources.items())],
+            [
+                [t, p, s.watermark_ms, s.done, s.idle, *([s.reset] if s.reset else [])]
+                for (t, p), s in sorted(self.sources.items())
+            ],
         ]
 
     @classmethod
     def from_state(cls, state: list[Any]) -> SourceWatermarks:
         """Read what :meth:`to_state` gave."""
         n_partitions, sources = state
-        return cls(dict(n_partitions), {(t, p): Source(mark, done, idle) for t, p, mark, done, idle in sources})
+        return cls(dict(n_partitions), {(t, p): Source(*of_source) for t, p, *of_source in sources})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -24,15 +24,15 @@ class Intent(NamedTuple):
     now_ms: int
     """The wall clock that events of the cut were held against, so that a second reading judges them alike."""
 
-    def to_metadata(self) -> str:
-        """Write.
+    def to_metadata(self, topic_id: str = "") -> str:
+        """Write, with the id of the topic where it is known.
 
         Examples
         --------
         >>> Intent(12, 1_700_000_000_000).to_metadata()
         '{"cut":12,"now":1700000000000}'
         """
-        return json.dumps({"cut": self.to_offset, "now": self.now_ms}, separators=(",", ":"))
+        return _metadata({"cut": self.to_offset, "now": self.now_ms}, topic_id)
 
     @classmethod
     def from_metadata(cls, metadata: str | None) -> Intent | None:
@@ -44,11 +44,25 @@ class Intent(NamedTuple):
             return None
 
 
+def _metadata(content: Mapping[str, int], topic_id: str) -> str:
+    named = {**content, **({"topic": topic_id} if topic_id else {})}
+    return json.dumps(named, separators=(",", ":")) if named else ""
+
+
 class Committed(NamedTuple):
     """What the group has committed for a source partition."""
 
     offset: int
     metadata: str | None
+
+    @property
+    def topic_id(self) -> str:
+        """Id of the topic that the offset belongs to; empty where it was not known."""
+        try:
+            content = json.loads(self.metadata) if self.metadata else None
+        except ValueError:
+            return ""
+        return str(content.get("topic", "")) if isinstance(content, dict) else ""
 
 
 class Commit(NamedTuple):
@@ -57,7 +71,7 @@ class Commit(NamedTuple):
     source: SourcePartition
     offset: int
     metadata: str
-    """Empty where the cut before `offset` is finished."""
+    """Without an intent where the cut before `offset` is finished."""
 
 
 class CutRange(NamedTuple):
@@ -78,8 +92,10 @@ class Start:
     offset: int
     n_lost: int = 0
     """Offsets that were deleted before they were read."""
-    went_back: bool = False
-    """The log is shorter than what was committed: the topic was made anew, or its leader lost its end."""
+    made_anew: bool = False
+    """The topic is another one of the same name: it is read from its beginning."""
+    n_cut_off: int = 0
+    """Offsets at the end of the log that were read and counted, and that the broker has lost since."""
     is_new: bool = False
     """The group has no commit for this partition yet."""
 
@@ -113,6 +129,8 @@ class CutLedger:
 
     def __init__(self) -> None:
         self._progress: dict[SourcePartition, _Progress] = {}
+        self.topic_ids: dict[str, str] = {}
+        """Of the source topics, where the broker tells them: a topic that was made anew has another one."""
 
     # --- assignment ----------------------------------------------------------------------------------------------------------------
 
@@ -136,9 +154,14 @@ class CutLedger:
             first = low if start_at == "earliest" else high
             self._progress[source] = _Progress(first, first, unfinished=True)
             return Start(first, is_new=True)
-        if committed.offset > high:
+        known, topic_id = committed.topic_id, self.topic_ids.get(source.topic, "")
+        if known != topic_id if known and topic_id else committed.offset > high:
+            # Where no id tells the two apart, rather read what was read than leave out what was not.
             self._progress[source] = _Progress(low, low, unfinished=True)
-            return Start(low, went_back=True)
+            return Start(low, made_anew=True)
+        if committed.offset > high:
+            self._progress[source] = _Progress(high, high, unfinished=True)
+            return Start(high, n_cut_off=committed.offset - high)
         first = max(committed.offset, low)
         intent = Intent.from_metadata(committed.metadata)
         if intent is not None and intent.to_offset > first:
@@ -156,7 +179,7 @@ class CutLedger:
         progress = self._progress.pop(source, None)
         if progress is None or not progress.unfinished:
             return None
-        return Commit(source, progress.start, "")
+        return Commit(source, progress.start, self._finished(source))
 
     def forget(self, source: SourcePartition) -> None:
         """Drop a partition that was lost: its new owner begins at what was committed."""
@@ -229,12 +252,21 @@ class CutLedger:
                 ranges.append(CutRange(source, progress.start, progress.position, clock, False))
         return ranges
 
-    @staticmethod
-    def intents(cut: Iterable[CutRange]) -> list[Commit]:
+    def intents(self, cut: Iterable[CutRange]) -> list[Commit]:
         """Commits to make before the cut is sent; each finishes the cut before it as well."""
         return [
-            Commit(r.source, r.from_offset, Intent(r.to_offset, r.now_ms).to_metadata()) for r in cut if not r.recovered
+            Commit(
+                r.source,
+                r.from_offset,
+                Intent(r.to_offset, r.now_ms).to_metadata(self.topic_ids.get(r.source.topic, "")),
+            )
+            for r in cut
+            if not r.recovered
         ]
+
+    def _finished(self, source: SourcePartition) -> str:
+        """Metadata of a commit without an intent."""
+        return _metadata({}, self.topic_ids.get(source.topic, ""))
 
     def sent(self, cut: Iterable[CutRange]) -> None:
         """Note that the cut was delivered; the next one begins where it ends."""
@@ -247,7 +279,7 @@ class CutLedger:
 
     def finishing(self) -> list[Commit]:
         """Commits that finish cuts that were sent."""
-        return [Commit(s, p.start, "") for s, p in sorted(self._progress.items()) if p.unfinished]
+        return [Commit(s, p.start, self._finished(s)) for s, p in sorted(self._progress.items()) if p.unfinished]
 
     def committed(self, commits: Iterable[Commit]) -> None:
         """Note that these commits were made."""

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from stream_gov.contracts import PaneRecord, SummaryRecord, WatermarkRecord, encode_record
+from stream_gov.contracts import (
+    MONITOR_ITSELF,
+    IncidentRecord,
+    PaneRecord,
+    ResetRecord,
+    SummaryRecord,
+    WatermarkRecord,
+    encode_record,
+)
 from stream_gov.decoding import Rejection
 from stream_gov.runtime.cut_ledger import SourcePartition
 
@@ -29,9 +37,11 @@ class OutgoingMessage(NamedTuple):
 
 
 def summary_message(record: SummaryRecord) -> OutgoingMessage:
-    """Address a record: watermarks to every partition, all others to the partition of their model."""
-    if isinstance(record, WatermarkRecord):
+    """Address a record: watermarks and resets to every partition, all others to the partition of their model."""
+    if isinstance(record, (WatermarkRecord, ResetRecord)):
         return OutgoingMessage("summaries", None, encode_record(record), everywhere=True)
+    if isinstance(record, IncidentRecord):
+        return OutgoingMessage("summaries", MONITOR_ITSELF.encode(), encode_record(record))
     # Keyed by model: all versions and segments of a model meet in one partition.
     return OutgoingMessage("summaries", record.model.encode(), encode_record(record))
 

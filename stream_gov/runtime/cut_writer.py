@@ -49,6 +49,8 @@ class CutWriter:
         Tells the worker to stop.
     pace
         Holds the writer back on the embedded broker; None on a Kafka.
+    on_left_out
+        Told the key and the size of each summary that no topic takes.
     """
 
     def __init__(
@@ -61,10 +63,12 @@ class CutWriter:
         health: BrokerHealth,
         pace: ReaderPace | None = None,
         monotonic_s: Callable[[], float] = time.monotonic,
+        on_left_out: Callable[[str, int], None] = lambda _key, _bytes: None,
     ) -> None:
         self._settings = settings
         self._consumer = consumer
         self._metrics = metrics
+        self._on_left_out = on_left_out
         self._stop = stop
         self._health = health
         self._pace = pace
@@ -223,12 +227,14 @@ class CutWriter:
                 size = str(len(message.value)).encode()
                 left.append(message._replace(value=None, headers=(*message.headers, ("payload_left_out_bytes", size))))
             else:
+                key, size_bytes = (message.key or b"").decode("utf-8", "replace"), len(message.value or b"")
                 self._metrics.bound_hits.labels("record_bytes").inc()
+                self._on_left_out(key, size_bytes)
                 self._log.error(
                     "a message is too large for its topic and is dropped",
                     topic=self._topics[message.role],
-                    bytes=len(message.value or b""),
-                    key=(message.key or b"").decode("utf-8", "replace"),
+                    bytes=size_bytes,
+                    key=key,
                     remedy="raise `max.message.bytes` of the topic, or watch fewer columns",
                 )
         return left

@@ -218,6 +218,13 @@ def _add_agent(detect_app: DetectApp, summaries: Any, metrics: DetectMetrics, pa
                         records=lost,
                         remedy="raise the retention of the topic of summaries, or run more detect workers",
                     )
+                    await detect_app.processor.tell_loss(
+                        message.partition,
+                        message.topic,
+                        message.offset - lost,
+                        message.offset,
+                        round(message.timestamp * 1000),
+                    )
                 if pace is not None and not pace.near:
                     await asyncio.get_running_loop().run_in_executor(None, pace.wait)
                 await detect_app.processor.take(message.partition, event.value, round(message.timestamp * 1000))

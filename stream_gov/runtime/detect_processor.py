@@ -9,7 +9,15 @@ from typing import Protocol
 
 import msgspec
 
-from stream_gov.contracts import Alert, Result, SummaryRecord, UnreadableRecordError, decode_record
+from stream_gov.contracts import (
+    Alert,
+    IncidentKind,
+    IncidentRecord,
+    Result,
+    SummaryRecord,
+    UnreadableRecordError,
+    decode_record,
+)
 from stream_gov.detection import Detector, PartitionState, Step
 from stream_gov.runtime.kafka_errors import TakenOverError
 from stream_gov.runtime.state_table import Change, StateTable
@@ -111,15 +119,36 @@ class DetectProcessor:
         Exception
             Whatever the port raises: the record is not done with, and no further one may be taken in before the state is restored.
         """
+        try:
+            record = decode_record(value or b"")
+        except UnreadableRecordError as err:
+            self._metrics.unreadable.inc()
+            self._say("a summary record cannot be read and is skipped", str(err), partition)
+            return
+        await self._take(partition, record, timestamp_ms)
+
+    async def tell_loss(self, partition: int, topic: str, from_offset: int, to_offset: int, timestamp_ms: int) -> None:
+        """Raise an alert about summary records that the broker deleted before they were read; errors as of :meth:`take`."""
+        n = to_offset - from_offset
+        detail = (
+            f"the broker deleted {n:,} summary records of partition {partition} (offsets {from_offset} to {to_offset - 1}) before they were "
+            "read, so windows lack events: raise the retention of the topic of summaries, or run more detect workers"
+        )
+        record = IncidentRecord(
+            IncidentKind.DATA_LOSS,
+            f"{topic}/{partition}",
+            n,
+            detail,
+            f"{topic}/{partition}/{from_offset}/{to_offset}",
+            timestamp_ms,
+            scope=f"summaries/{partition}",
+        )
+        await self._take(partition, record, timestamp_ms)
+
+    async def _take(self, partition: int, record: SummaryRecord, timestamp_ms: int) -> None:
         async with self._busy:
             began = self._monotonic_s()
             owned = self._ownership.get(partition, 0)
-            try:
-                record = decode_record(value or b"")
-            except UnreadableRecordError as err:
-                self._metrics.unreadable.inc()
-                self._say("a summary record cannot be read and is skipped", str(err), partition)
-                return
             self._metrics.records.labels(_kind(record)).inc()
             try:
                 state = await self._state(partition, owned)

@@ -6,10 +6,15 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import msgspec
+
 from stream_gov.contracts import (
     NO_WATERMARK,
     DataError,
+    IncidentKind,
+    IncidentRecord,
     RejectReason,
+    ResetRecord,
     SummaryRecord,
     WatermarkRecord,
 )
@@ -126,6 +131,7 @@ class IngestCore:
         self._log = get_logger("ingest")
         self._readings: dict[SourcePartition, _Reading] = {}
         self._dead_letter_bytes = 0
+        self._pending: list[OutgoingMessage] = []
         self.ledger = CutLedger()
 
     # --- assignment ----------------------------------------------------------------------------------------------------------------
@@ -137,20 +143,16 @@ class IngestCore:
         self._readings[source] = _Reading(active_s=now, reported_s=now - HEARTBEAT_S)
         self._intake.forget(*source)
         if start.n_lost:
-            self.report_loss(source, start.n_lost)
-        if start.went_back:
-            self._log.error(
-                "the log is shorter than what was committed: the topic was made anew; its events count only from another group on",
-                topic=source.topic,
-                partition=source.partition,
-                committed=committed.offset if committed is not None else None,
-                log_end=high,
-                remedy="choose another `group`",
-            )
+            self.report_loss(source, start.offset - start.n_lost, start.offset)
+        if start.made_anew:
+            self._report_made_anew(source, committed, low=low)
+        if start.n_cut_off:
+            self._report_cut_off(source, start)
         return start
 
-    def report_loss(self, source: SourcePartition, n_lost: int) -> None:
-        """Count and log events that were deleted before they were read."""
+    def report_loss(self, source: SourcePartition, from_offset: int, to_offset: int) -> None:
+        """Count, log and tell events that were deleted before they were read."""
+        n_lost = to_offset - from_offset
         self._metrics.data_loss.labels(source.topic).inc(n_lost)
         self._log.error(
             "data loss: the broker deleted events before they were read",
@@ -159,6 +161,78 @@ class IngestCore:
             events=n_lost,
             remedy="raise the retention of the topic, or run more ingest workers",
         )
+        self._tell(
+            IncidentKind.DATA_LOSS,
+            source,
+            n_lost,
+            f"the broker deleted {n_lost:,} events of partition {source.partition} (offsets {from_offset} to {to_offset - 1}) before "
+            "they were read: raise the retention of the topic, or run more ingest workers",
+            f"{from_offset}/{to_offset}",
+        )
+
+    def _report_made_anew(self, source: SourcePartition, committed: Committed | None, *, low: int) -> None:
+        before = committed.offset if committed is not None else 0
+        self._log.error(
+            "the topic was made anew: it is read from its beginning, and what the old one held beyond this offset was not read",
+            topic=source.topic,
+            partition=source.partition,
+            read_of_the_old=before,
+        )
+        topic_id = self.ledger.topic_ids.get(source.topic, "") or str(self._wall_clock_ms())
+        self._pending.append(summary_message(ResetRecord(*source, f"{topic_id}/{before}")))
+        self._tell(
+            IncidentKind.TOPIC_RECREATED,
+            source,
+            0,
+            f"partition {source.partition} was made anew and is read from offset {low}; whatever the old topic held from offset {before} on "
+            "is lost",
+            f"{topic_id}/{before}",
+        )
+
+    def _report_cut_off(self, source: SourcePartition, start: Start) -> None:
+        self._log.error(
+            "the log has lost its end: the broker no longer has events that were read and counted",
+            topic=source.topic,
+            partition=source.partition,
+            events=start.n_cut_off,
+            goes_on_at=start.offset,
+            remedy="set `unclean.leader.election.enable=false` and `min.insync.replicas=2` on the topic",
+        )
+        # What is written there now gets offsets that were received before.
+        reset = f"{start.offset}+{start.n_cut_off}"
+        self._pending.append(summary_message(ResetRecord(*source, f"{reset}@{self._wall_clock_ms()}")))
+        self._tell(
+            IncidentKind.DATA_LOSS,
+            source,
+            start.n_cut_off,
+            f"the log of partition {source.partition} was cut off at offset {start.offset}: {start.n_cut_off:,} events that were counted are "
+            "gone, and what producers wrote after them may be",
+            reset,
+        )
+
+    def report_too_large(self, model: str, n_bytes: int) -> None:
+        """Tell that a summary was too large for the topic of summaries, so that its events are in no window."""
+        now_ms = self._wall_clock_ms()
+        detail = (
+            f"a summary of the model {model} has {n_bytes:,} bytes, more than the topic of summaries takes: its events are in no window; "
+            "raise `max.message.bytes` of the topic, or watch fewer columns"
+        )
+        record = IncidentRecord(
+            IncidentKind.BOUND_HIT, f"record_bytes of {model}", 1, detail, f"{model}/{now_ms}", now_ms
+        )
+        self._pending.append(summary_message(record))
+
+    def _tell(self, kind: IncidentKind, source: SourcePartition, n: int, detail: str, identity: str) -> None:
+        subject = f"{source.topic}/{source.partition}"
+        record = IncidentRecord(kind, subject, n, detail, f"{subject}/{identity}", self._wall_clock_ms())
+        self._pending.append(summary_message(record))
+
+    def _send_pending(self) -> None:
+        """Send what the detector must know before a commit moves past it."""
+        if self._pending:
+            self._port.send(self._pending)
+            self._metrics.records.inc(len(self._pending))
+            self._pending = []
 
     def revoke(self, sources: Collection[SourcePartition]) -> None:
         """Give partitions up in good order: finish what was sent; what was only read is read again by the next owner."""
@@ -166,6 +240,7 @@ class IngestCore:
         for source in sources:
             self._drop(source)
         if commits:
+            self._send_pending()
             self._port.commit(commits)
 
     def forget(self, sources: Collection[SourcePartition]) -> None:
@@ -278,6 +353,7 @@ class IngestCore:
         An error of the port before anything was sent leaves everything as it was: try again later. After an error in sending the
         partitions must be begun anew from what was committed.
         """
+        self._send_pending()
         self._cut(self.ledger.next_cut(now_ms=self._wall_clock_ms()))
         self.cut_boundaries()
         commits = self.ledger.finishing()
@@ -295,6 +371,7 @@ class IngestCore:
         if not cut:
             return
         started = self._monotonic_s()
+        self._send_pending()
         intents = self.ledger.intents(cut)
         if intents:
             self._port.commit(intents)
@@ -314,7 +391,7 @@ class IngestCore:
                 now_ms=self._wall_clock_ms(),
             ):
                 if isinstance(record, WatermarkRecord):
-                    watermarks.append(record)
+                    watermarks.append(msgspec.structs.replace(record, now_ms=self._wall_clock_ms()))
                 else:
                     panes.append(record)
             marks += [mark.to_record(*source, from_offset, to_offset) for mark in reading.marks.values()]
@@ -379,7 +456,11 @@ class IngestCore:
             position = self.ledger.position(source)
             n_partitions = self._n_partitions_of(source.topic)
             messages.append(
-                summary_message(WatermarkRecord(*source, n_partitions, position, position, NO_WATERMARK, idle=idle))
+                summary_message(
+                    WatermarkRecord(
+                        *source, n_partitions, position, position, NO_WATERMARK, idle=idle, now_ms=self._wall_clock_ms()
+                    )
+                )
             )
             reading.reported_s, reading.reported_idle = now, idle
             if idle:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from threading import Event
 
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka.admin import AdminClient
 
 from stream_gov.contracts import StreamGovError, UnavailableError
 from stream_gov.decoding import Intake
@@ -20,9 +21,11 @@ from stream_gov.runtime.ingest_core import IngestCore, IngestOptions
 from stream_gov.runtime.kafka_clients import (
     BrokerHealth,
     Cluster,
+    client_config,
     consumer_config,
     group_name,
     make_consumer,
+    topic_id_of,
     wait_for_broker,
 )
 from stream_gov.runtime.kafka_errors import TakenOverError, translate_kafka_error
@@ -40,7 +43,8 @@ _CATALOG_TIMEOUT_S = 60.0
 _POSTPONED_S = 60.0
 """A cut whose commit is refused for so long is given up, and the worker joins its group anew."""
 _HOUSEKEEPING_S = 5.0
-_REFRESH_S = 60.0
+_REFRESH_S = 10.0
+"""How soon partitions that were added, and a topic that was made anew, are noticed."""
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.5, 15.0
 
 
@@ -76,6 +80,7 @@ class IngestWorker:
         wall_clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
         self._settings = settings
+        self._cluster = cluster
         self._metrics = metrics
         self._stop = stop
         self._monotonic_s = monotonic_s
@@ -85,12 +90,20 @@ class IngestWorker:
         self._health = health if health is not None else BrokerHealth(settings.bootstrap, "ingest")
         group = group_name(settings, "ingest")
         self._consumer = make_consumer(consumer_config(settings, "ingest", group=group, health=self._health))
+        self._admin = AdminClient(client_config(settings, "ingest", self._health))
         pace = None
         if cluster.embedded:
             pace = ReaderPace(settings, "ingest", settings.topics.name("summaries"), [group_name(settings, "detect")])
         self._pace = pace
         self._writer = CutWriter(
-            settings, self._consumer, metrics, stop=stop, health=self._health, pace=pace, monotonic_s=monotonic_s
+            settings,
+            self._consumer,
+            metrics,
+            stop=stop,
+            health=self._health,
+            pace=pace,
+            monotonic_s=monotonic_s,
+            on_left_out=lambda key, n_bytes: self.core.report_too_large(key, n_bytes),
         )
         self._plans = CountingPlans(
             catalog.catalog, out_of_orderness_ms=settings.out_of_orderness, wall_clock_ms=wall_clock_ms
@@ -139,6 +152,7 @@ class IngestWorker:
             Beginning anew does not help.
         """
         self._n_partitions = self._look_up_partitions()
+        self._look_up_topic_id()
         self._consumer.subscribe(
             [self._topic], on_assign=self._on_assign, on_revoke=self._on_revoke, on_lost=self._on_lost
         )
@@ -164,6 +178,7 @@ class IngestWorker:
             if now >= next_refresh:
                 next_refresh = now + _REFRESH_S
                 self._n_partitions = self._look_up_partitions()
+                self._look_up_topic_id()
                 self._writer.refresh()
         self._finish()
 
@@ -256,7 +271,7 @@ class IngestWorker:
             msg = f"partition {source.partition} of {source.topic} ends at offset {high}, before {position}, which was read"
             raise TakenOverError(msg)
         if position < low:
-            self.core.report_loss(source, low - position)
+            self.core.report_loss(source, position, low)
             self.core.ledger.advance(source, low)
         self._consumer.seek(TopicPartition(*source, max(position, low)))
 
@@ -338,6 +353,16 @@ class IngestWorker:
                 return self._n_partitions
             raise translate_kafka_error(err, f"look up the topic {self._topic}") from err
         return len(topic.partitions)
+
+    def _look_up_topic_id(self) -> None:
+        """Learn which topic of this name it is: one that was made anew has offsets of its own."""
+        topic_id = "" if self._cluster.embedded else topic_id_of(self._admin, self._topic)
+        known = self.core.ledger.topic_ids.get(self._topic, "")
+        if topic_id and known and topic_id != known:
+            msg = f"the topic {self._topic} was made anew"
+            raise TakenOverError(msg)
+        if topic_id:
+            self.core.ledger.topic_ids[self._topic] = topic_id
 
     def _measure_lag(self) -> None:
         for source in self.core.ledger.sources:

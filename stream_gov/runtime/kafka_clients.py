@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from threading import Event, Lock
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicCollection
 from confluent_kafka.admin import AdminClient
 
 from stream_gov.contracts import ConfigurationError, UnavailableError
@@ -182,6 +182,7 @@ def consumer_config(
         "enable.partition.eof": True,
         "isolation.level": "read_committed",
         "fetch.wait.max.ms": 100,
+        "topic.metadata.refresh.interval.ms": 10_000,  # how soon partitions that were added are read
         "queued.max.messages.kbytes": 65_536,
         "fetch.message.max.bytes": 2_000_000,
         "message.max.bytes": MAX_MESSAGE_BYTES,
@@ -289,6 +290,15 @@ def wait_for_broker(
             )
         stop.wait(backoff if left is None else max(0.0, min(backoff, left)))
         backoff = min(2 * backoff, _LAST_BACKOFF_S)
+
+
+def topic_id_of(admin: AdminClient, topic: str) -> str:
+    """Return the id that the broker gave a topic when it was made; empty where it tells none (before Kafka 2.8, or for want of rights)."""
+    try:
+        described = admin.describe_topics(TopicCollection([topic]), request_timeout=_METADATA_TIMEOUT_S)[topic].result()
+    except KafkaException:
+        return ""
+    return str(described.topic_id)
 
 
 class _LastReason:

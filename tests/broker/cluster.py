@@ -17,6 +17,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 from stream_gov.contracts import Monitor, SummaryRecord, decode_record
 from stream_gov.reference import ReferenceProfile
 from stream_gov.runtime.catalog_publisher import CatalogPublisher
+from stream_gov.runtime.cut_ledger import Intent
 from stream_gov.runtime.kafka_clients import wait_for_broker
 from stream_gov.runtime.topics import ensure_topics
 from stream_gov.settings import Settings, TopicSettings
@@ -167,7 +168,7 @@ class TestCluster:
         return lambda: [(m.partition() or 0, decode_record(_bytes(m))) for m in read()]
 
     def committed(self, worker: str, role: str) -> list[tuple[int, str]]:
-        """Offset and metadata of each partition."""
+        """Offset of each partition, and the metadata if a cut is announced in it."""
         consumer = Consumer(
             {
                 "bootstrap.servers": self.settings.bootstrap,
@@ -178,7 +179,10 @@ class TestCluster:
         try:
             partitions = consumer.list_topics(self.topic(role), timeout=10).topics[self.topic(role)].partitions
             found = consumer.committed([TopicPartition(self.topic(role), p) for p in partitions], timeout=10)
-            return [(p.offset, p.metadata or "") for p in sorted(found, key=lambda p: p.partition)]
+            return [
+                (p.offset, (p.metadata or "") if Intent.from_metadata(p.metadata) else "")
+                for p in sorted(found, key=lambda p: p.partition)
+            ]
         finally:
             consumer.close()
 

@@ -212,6 +212,38 @@ def test_records_sent_twice_change_nothing(rng):
     assert sum(s.repeated for s in twice.steps) > 0
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+@pytest.mark.parametrize("lateness", ["0s", "1h"])
+def test_late_and_rejected_events_sent_twice_are_counted_once(lateness, replaced):
+    """Also while they are counted on two profiles, since the reference is being replaced."""
+    watched = monitor(window=f"{{size: 2h, every: 1h, allowed_lateness: {lateness}}}")
+
+    def said(*, twice: bool, replaced: bool) -> list[tuple[int, int, int, int]]:
+        rng = np.random.default_rng(3)
+        driver = Driver(watched, profile_for(watched), partitions=2)
+        for hour in range(6):
+            normal_events(driver, rng, start=T0 + hour * HOUR, n=40, partition=hour % 2)
+            driver.cut(send_twice=twice)
+        driver.advance(T0 + 6 * HOUR)
+        if replaced:
+            driver.put_reference(profile_for(watched, revision=2))
+        for hour in (0, 1, 5, 0):
+            for first in (0, HOUR // 2):
+                normal_events(driver, rng, start=T0 + hour * HOUR + first, n=10, partition=hour % 2)
+                bad = b'{"model": "shop", "version": "1", "event_id": "x", "timestamp": %d, "features": 5}'
+                at = T0 + hour * HOUR + first
+                driver.feed_bytes([bad % at, bad % at], at=at, partition=hour % 2)
+            driver.cut(send_twice=twice)
+            driver.restart()
+        driver.finish()
+        return events_of(driver)
+
+    once = said(twice=False, replaced=False)
+    assert sum(late for _, _, late, _ in once) >= 60
+    assert sum(rejected for *_, rejected in once) >= 16
+    assert said(twice=True, replaced=replaced) == said(twice=False, replaced=replaced) == once
+
+
 @pytest.mark.parametrize("every", [1, 2, 5])
 def test_a_restart_from_the_table_changes_nothing(every):
     watched = monitor(window="{size: 2h, every: 1h, allowed_lateness: 1h}")

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from stream_gov.runtime.cut_ledger import Commit, Committed, CutLedger, Intent, SourcePartition
+from stream_gov.runtime.cut_ledger import Commit, Committed, CutLedger, Intent, SourcePartition, Start
 
 P = SourcePartition("events", 3)
 Q = SourcePartition("events", 4)
@@ -89,10 +89,47 @@ def test_an_announced_cut_that_was_deleted_entirely_is_passed_over_and_told() ->
     assert ledger.finishing() == [Commit(P, 100, "")]
 
 
-def test_a_log_shorter_than_the_commit_is_told_and_read_from_its_beginning() -> None:
+@pytest.mark.parametrize(
+    ("before", "now", "high", "expected"),
+    [
+        ("", "", 12, Start(0, made_anew=True)),  # no broker tells ids: rather read twice than not at all
+        ("", "B", 12, Start(0, made_anew=True)),
+        ("A", "B", 12, Start(0, made_anew=True)),
+        ("A", "B", 900, Start(0, made_anew=True)),  # the new log has outgrown what was committed of the old one
+        ("A", "A", 900, Start(500)),
+        ("A", "", 900, Start(500)),
+        ("A", "A", 498, Start(498, n_cut_off=2)),
+    ],
+)
+def test_a_topic_made_anew_is_told_from_a_log_that_lost_its_end(
+    before: str, now: str, high: int, expected: Start
+) -> None:
     ledger = CutLedger()
-    start = ledger.assign(P, Committed(500, ""), low=0, high=12, start_at="latest")
-    assert (start.offset, start.went_back) == (0, True)
+    if now:
+        ledger.topic_ids[P.topic] = now
+    for metadata in (Intent(510, 7).to_metadata(before), f'{{"topic":"{before}"}}' if before else ""):
+        committed = Committed(500, metadata)
+        assert committed.topic_id == before
+        start = ledger.assign(P, committed, low=0, high=high, start_at="latest")
+        assert start == expected
+        assert ledger.position(P) == expected.offset
+        if expected.made_anew or expected.n_cut_off:
+            assert not ledger.is_recovering(P), "the cut that was announced cannot be repeated"
+
+
+def test_commits_name_the_topic_they_belong_to() -> None:
+    ledger = CutLedger()
+    ledger.topic_ids[P.topic] = "A"
+    ledger.assign(P, None, low=0, high=9, start_at="earliest")
+    ledger.advance(P, 5)
+    cut = ledger.next_cut(now_ms=7)
+    (intent,) = ledger.intents(cut)
+    assert intent.metadata == '{"cut":5,"now":7,"topic":"A"}'
+    assert Intent.from_metadata(intent.metadata) == Intent(5, 7)
+    ledger.sent(cut)
+    (done,) = ledger.finishing()
+    assert done.metadata == '{"topic":"A"}'
+    assert Intent.from_metadata(done.metadata) is None
 
 
 def test_the_clock_of_a_cut_does_not_move_before_it_is_sent() -> None:

@@ -1,8 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+
 import pytest
 
-from stream_gov.contracts import NO_WATERMARK, PaneRecord, UnavailableError, WatermarkRecord, decode_record
+from stream_gov.contracts import (
+    NO_WATERMARK,
+    IncidentRecord,
+    PaneRecord,
+    ResetRecord,
+    UnavailableError,
+    WatermarkRecord,
+    decode_record,
+)
 from stream_gov.decoding import CountingPlan
 from stream_gov.runtime import ingest_core
 from stream_gov.runtime.cut_ledger import Committed, Intent, SourcePartition
@@ -13,6 +24,7 @@ from tests.runtime.ingest_simulation import (
     START_MS,
     TOPIC,
     Clock,
+    CrashError,
     FakeKafka,
     FakeMessage,
     assign_all,
@@ -27,6 +39,10 @@ P = SourcePartition(TOPIC, 0)
 
 def watermarks(kafka: FakeKafka) -> list[WatermarkRecord]:
     return [r for r in kafka.summaries[0] if isinstance(r, WatermarkRecord)]
+
+
+def incidents(kafka: FakeKafka) -> list[IncidentRecord]:
+    return [r for partition in kafka.summaries for r in partition if isinstance(r, IncidentRecord)]
 
 
 def metric(core: object, name: str, **labels: str) -> float:
@@ -243,6 +259,74 @@ def test_lost_data_is_counted() -> None:
     core, _ = make_core(kafka)
     assert assign_all(core, kafka, low=6) == {P: 6}
     assert metric(core, "stream_gov_data_loss_events_total", topic=TOPIC) == 4
+    core.take(P, kafka.log[P])
+    core.cut()
+    (told,) = incidents(kafka)
+    assert (told.kind, told.subject, told.n, told.at_ms) == ("data_loss", f"{TOPIC}/0", 4, START_MS)
+    assert "offsets 2 to 5" in told.detail
+    core.cut()
+    assert len(incidents(kafka)) == 1
+
+
+def test_a_loss_is_told_before_anything_is_committed_behind_it() -> None:
+    """Killed before it is told, the next owner meets the same loss, under the same id."""
+    kafka = FakeKafka()
+    for i in range(10):
+        kafka.append(0, event(i, START_MS))
+    ids = set()
+    for after in range(6):
+        kafka.committed = {P: Committed(2, "")}
+        kafka.summaries = [[], []]
+        calls = iter(range(100))
+
+        def fail(calls: Iterator[int] = calls, after: int = after) -> None:
+            if next(calls) == after:
+                raise CrashError
+
+        core, _ = make_core(kafka, fail=fail)
+        assign_all(core, kafka, low=6)
+        core.take(P, kafka.log[P])
+        with suppress(CrashError):
+            core.cut()
+        told = incidents(kafka)
+        assert told or kafka.committed[P].offset == 2
+        ids |= {i.incident_id for i in told}
+    assert len(ids) == 1
+
+
+def test_a_topic_made_anew_is_told_to_every_detector_before_its_first_event() -> None:
+    kafka = FakeKafka()
+    for i in range(3):
+        kafka.append(0, event(i, START_MS))
+    kafka.committed[P] = Committed(500, '{"topic":"A"}')
+    core, port = make_core(kafka)
+    core.ledger.topic_ids[TOPIC] = "B"
+    assert assign_all(core, kafka) == {P: 0}
+    core.take(P, kafka.log[P])
+    core.cut()
+    for partition in kafka.summaries:
+        assert isinstance(next(r for r in partition if not isinstance(r, IncidentRecord)), ResetRecord)
+    (told,) = incidents(kafka)
+    assert told.kind == "topic_recreated"
+    assert port.commits[0].metadata == Intent(3, START_MS).to_metadata("B")
+
+
+def test_a_log_that_lost_its_end_goes_on_where_it_ends_now() -> None:
+    kafka = FakeKafka()
+    for i in range(3):
+        kafka.append(0, event(i, START_MS))
+    kafka.committed[P] = Committed(5, '{"topic":"A"}')
+    core, _ = make_core(kafka)
+    core.ledger.topic_ids[TOPIC] = "A"
+    assert assign_all(core, kafka) == {P: 3}
+    kafka.append(0, event(9, START_MS))
+    core.take(P, kafka.log[P])
+    core.cut()
+    assert sum(r.n_events for p in kafka.summaries for r in p if isinstance(r, PaneRecord)) == 1
+    (told,) = incidents(kafka)
+    assert (told.kind, told.n) == ("data_loss", 2)
+    assert "cut off at offset 3" in told.detail
+    assert any(isinstance(r, ResetRecord) for r in kafka.summaries[0])
 
 
 def test_a_cut_that_was_announced_is_finished_before_what_was_read_behind_it_is_counted() -> None:
