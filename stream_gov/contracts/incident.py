@@ -34,7 +34,9 @@ class IncidentRecord(msgspec.Struct, frozen=True, array_like=True, tag="incident
     detail: str
     """One sentence for people."""
     incident_id: str
-    """The same where an incident is told twice, as after a crash."""
+    """The same where an incident is told twice, as after a crash: the subject, a slash, and what tells it from others of the subject. Of
+    `topic_recreated` that is the `reset_id` that follows: told whenever a partition is read for the first time, it is news only where
+    the detector has received records of another topic."""
     at_ms: int
     """When, by the clock of the worker, epoch milliseconds."""
     scope: str = ""
@@ -42,7 +44,8 @@ class IncidentRecord(msgspec.Struct, frozen=True, array_like=True, tag="incident
 
 
 class ResetRecord(msgspec.Struct, frozen=True, array_like=True, tag="reset"):
-    """The offsets of a source partition begin anew: what was received of it before does not make new records repetitions.
+    """The offsets of a source partition are those of this topic: what was received of another one of its name makes no record of
+    this one a repetition.
 
     Sent to every partition of the topic of summaries, before any record of the new offsets.
     """
@@ -50,4 +53,4 @@ class ResetRecord(msgspec.Struct, frozen=True, array_like=True, tag="reset"):
     topic: str
     partition: int
     reset_id: str
-    """The same where a reset is told twice."""
+    """Id of the topic, as the broker gives it, and where its offsets begin anew for another reason, which."""

@@ -251,6 +251,10 @@ class Detector:
     # --- what the monitor says of itself ---------------------------------------------------------------------------------------------
 
     def _take_incident(self, state: PartitionState, record: IncidentRecord, step: Step) -> Step:
+        if record.kind is IncidentKind.TOPIC_RECREATED:
+            subject, (topic, _, partition) = record.subject, record.subject.rpartition("/")
+            if not state.time.is_another(topic, int(partition), record.incident_id.removeprefix(f"{subject}/")):
+                return step
         segment = incident_segment(record)
         before = state.incidents.get(segment, Incidents())
         after, alert = take_incident(before, record)

@@ -49,11 +49,17 @@ class SourceWatermarks:
         source.watermark_ms = max(source.watermark_ms, record.watermark_ms)
         source.idle = record.idle
 
+    def is_another(self, topic: str, partition: int, reset_id: str) -> bool:
+        """Tell whether records of a source partition were received whose offsets are not those of `reset_id`."""
+        source = self.sources.get((topic, partition))
+        return source is not None and source.done > 0 and source.reset != reset_id
+
     def reset(self, topic: str, partition: int, reset_id: str) -> bool:
-        """Begin anew with the offsets of a source partition, its watermark kept; False if this reset was received before."""
-        source = self.sources.setdefault((topic, partition), Source())
-        if source.reset == reset_id:
+        """Begin anew with the offsets of a source partition, its watermark kept; False if these are known already."""
+        known = self.sources.get((topic, partition))
+        if known is not None and known.reset == reset_id:
             return False
+        source = self.sources.setdefault((topic, partition), Source())
         source.done, source.reset = 0, reset_id
         return True
 

@@ -145,7 +145,11 @@ class IngestCore:
         if start.n_lost:
             self.report_loss(source, start.offset - start.n_lost, start.offset)
         if start.made_anew:
-            self._report_made_anew(source, committed, low=low)
+            self._log.error(
+                "the topic was made anew: it is read from its beginning", topic=source.topic, partition=source.partition
+            )
+        if start.made_anew or (start.is_new and self.ledger.topic_ids.get(source.topic)):
+            self._say_which_topic(source, start)
         if start.n_cut_off:
             self._report_cut_off(source, start)
         return start
@@ -170,24 +174,22 @@ class IngestCore:
             f"{from_offset}/{to_offset}",
         )
 
-    def _report_made_anew(self, source: SourcePartition, committed: Committed | None, *, low: int) -> None:
-        before = committed.offset if committed is not None else 0
-        self._log.error(
-            "the topic was made anew: it is read from its beginning, and what the old one held beyond this offset was not read",
-            topic=source.topic,
-            partition=source.partition,
-            read_of_the_old=before,
-        )
-        topic_id = self.ledger.topic_ids.get(source.topic, "") or str(self._wall_clock_ms())
-        self._pending.append(summary_message(ResetRecord(*source, f"{topic_id}/{before}")))
+    def _say_which_topic(self, source: SourcePartition, start: Start) -> None:
+        """Tell the detector which topic the offsets belong to from now on: if it knows them as those of another, they begin anew.
+
+        A broker that deletes a topic deletes what was committed for it, so that a topic made anew looks like one that was never read.
+        """
+        topic_id = self.ledger.topic_ids.get(source.topic, "") or f"unknown, {self._wall_clock_ms()}"
         self._tell(
             IncidentKind.TOPIC_RECREATED,
             source,
             0,
-            f"partition {source.partition} was made anew and is read from offset {low}; whatever the old topic held from offset {before} on "
-            "is lost",
-            f"{topic_id}/{before}",
+            f"partition {source.partition} is of another topic of the same name and is read from offset {start.offset}; what the old one held "
+            "and was not read yet is lost",
+            topic_id,
         )
+        # Behind the incident: the detector tells by what it knows before whether this is news.
+        self._pending.append(summary_message(ResetRecord(*source, topic_id)))
 
     def _report_cut_off(self, source: SourcePartition, start: Start) -> None:
         self._log.error(
@@ -200,7 +202,8 @@ class IngestCore:
         )
         # What is written there now gets offsets that were received before.
         reset = f"{start.offset}+{start.n_cut_off}"
-        self._pending.append(summary_message(ResetRecord(*source, f"{reset}@{self._wall_clock_ms()}")))
+        topic_id = self.ledger.topic_ids.get(source.topic, "")
+        self._pending.append(summary_message(ResetRecord(*source, f"{topic_id}, {reset} at {self._wall_clock_ms()}")))
         self._tell(
             IncidentKind.DATA_LOSS,
             source,

@@ -44,7 +44,7 @@ _POSTPONED_S = 60.0
 """A cut whose commit is refused for so long is given up, and the worker joins its group anew."""
 _HOUSEKEEPING_S = 5.0
 _REFRESH_S = 10.0
-"""How soon partitions that were added, and a topic that was made anew, are noticed."""
+"""How soon partitions that were added are noticed."""
 _FIRST_BACKOFF_S, _LAST_BACKOFF_S = 0.5, 15.0
 
 
@@ -168,6 +168,7 @@ class IngestWorker:
             now = self._monotonic_s()
             if now >= next_cut or self.core.must_cut:
                 next_cut = now + interval
+                self._look_up_topic_id()  # before what was read is sent under the offsets of another topic
                 self._attempt(self.core.cut)
             else:
                 self._attempt(self.core.cut_boundaries)
@@ -178,7 +179,6 @@ class IngestWorker:
             if now >= next_refresh:
                 next_refresh = now + _REFRESH_S
                 self._n_partitions = self._look_up_partitions()
-                self._look_up_topic_id()
                 self._writer.refresh()
         self._finish()
 

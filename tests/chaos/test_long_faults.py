@@ -126,8 +126,8 @@ def test_workers_and_partitions_are_added_and_taken_away(chaos_kafka: Server, in
             admin = AdminClient({"bootstrap.servers": cluster.settings.bootstrap})
             topic = cluster.topic("events")
             admin.create_partitions([NewPartitions(topic, 12)])[topic].result()
-            # Workers learn of them within a minute; until then the new ones are not waited for, and what they bring may come late.
-            time.sleep(75)
+            # Workers learn of them within ten seconds; until then the new ones are not waited for, and what they bring may come late.
+            time.sleep(25)
 
         run(
             cluster,

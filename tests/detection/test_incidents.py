@@ -106,10 +106,10 @@ def test_it_resolves_after_an_hour_without_another_by_the_clock_of_ingest(driver
 
 def test_kinds_are_alerts_of_their_own(driver: Driver) -> None:
     driver.take(incident(5))
-    driver.take(incident(0, kind=IncidentKind.TOPIC_RECREATED))
+    driver.take(incident(2, kind=IncidentKind.BOUND_HIT))
     assert [(a.segment, a.change.value) for a in driver.alerts()] == [
         ("data_loss", "opened"),
-        ("topic_recreated", "opened"),
+        ("bound_hit", "opened"),
     ]
     assert len({a.alert_id for a in driver.alerts()}) == 2
 
@@ -168,10 +168,25 @@ def test_a_topic_that_was_made_anew_is_counted_from_its_beginning() -> None:
     take = anew.take
     anew.take = lambda record: (records.append(record), take(record))[1]  # type: ignore[method-assign]
     anew.cut()
+    topic = records[0].topic
+    made_anew = incident(0, kind=IncidentKind.TOPIC_RECREATED, subject=f"{topic}/0", incident_id=f"{topic}/0/id-2")
     for _ in range(2):  # both the reset and the records come twice
-        driver.take(ResetRecord(records[0].topic, 0, "id-2/100"))
+        driver.take(made_anew)
+        driver.take(ResetRecord(topic, 0, "id-2"))
         driver.restart()
+    assert said(driver) == [("opened", [f"{topic}/0"], 0)]
     for record in records * 2:
         driver.take(record)
     driver.finish()
     assert sum(n for _, n, _, _ in events_of(driver)) == 160
+
+
+def test_that_a_topic_is_read_for_the_first_time_is_no_news(driver: Driver) -> None:
+    first = incident(0, kind=IncidentKind.TOPIC_RECREATED, subject="events/0", incident_id="events/0/id-1")
+    for _ in range(2):
+        driver.take(first)
+        driver.take(ResetRecord("events", 0, "id-1"))
+        driver.take(WatermarkRecord("events", 0, 1, 0, 500, T0, idle=False))
+        driver.restart()
+    assert driver.alerts() == []
+    assert driver.take(ResetRecord("events", 0, "id-1")).repeated == 1
