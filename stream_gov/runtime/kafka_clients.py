@@ -120,7 +120,7 @@ class BrokerHealth:
                 bootstrap=self._bootstrap,
                 reason=self.last_error or "silence",
             )
-        elif remedy_for(code) is Remedy.MEND:
+        elif remedy_for(code) in (Remedy.DENIED, Remedy.MEND):
             if self.last_error != plain_reason(error):
                 self._log.error(str(translate_kafka_error(error, f"talk to the broker at {self._bootstrap}")))
             self.last_error = plain_reason(error)
@@ -269,6 +269,7 @@ def wait_for_broker(
         except KafkaException as err:
             admin.poll(0)  # serves the callback that tells the reason
             reason = reasons.text or err.args[0].str()
+            denied = reasons.denied
             if remedy_for(err.args[0].code()) is Remedy.MEND:
                 raise translate_kafka_error(err, f"talk to the broker at {settings.bootstrap}") from err
         else:
@@ -277,10 +278,17 @@ def wait_for_broker(
             return Cluster(metadata.cluster_id or "", len(metadata.brokers))
         waited = time.monotonic() - started
         if stop.is_set() or (give_up_after_s is not None and waited >= give_up_after_s):
+            if denied is not None:
+                raise translate_kafka_error(denied, f"log in at {settings.bootstrap}")
             msg = f"no broker answers at {settings.bootstrap} (waited {waited:.1f} s; {reason}); start it, or mend `bootstrap`"
             raise UnavailableError(msg)
         if not reminded or waited - reminded >= _REMIND_EVERY_S:
             reminded = max(waited, 0.001)
+            if denied is not None:
+                error = translate_kafka_error(denied, f"log in at {settings.bootstrap}")
+                log.error(f"{error}; trying until the broker lets this worker in", waited_seconds=round(waited, 1))
+                stop.wait(backoff)
+                continue
             log.warning(
                 "no broker answers; trying until one does",
                 bootstrap=settings.bootstrap,
@@ -306,10 +314,13 @@ class _LastReason:
 
     def __init__(self) -> None:
         self.text = ""
+        self.denied: KafkaError | None = None
+        """The newest error, if it was that the broker does not let this client in."""
 
     def on_error(self, error: KafkaError) -> None:
         if error.code() != KafkaError._ALL_BROKERS_DOWN:
             self.text = plain_reason(error)
+            self.denied = error if remedy_for(error.code()) is Remedy.DENIED else None
 
 
 def plain_reason(error: KafkaError) -> str:

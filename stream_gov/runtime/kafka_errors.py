@@ -10,7 +10,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from stream_gov.contracts import ConfigurationError, StreamGovError, UnavailableError
 
-__all__ = ["Remedy", "TakenOverError", "remedy_for", "translate_kafka_error"]
+__all__ = ["AccessDeniedError", "Remedy", "TakenOverError", "remedy_for", "translate_kafka_error"]
 
 
 class Remedy(StrEnum):
@@ -20,12 +20,20 @@ class Remedy(StrEnum):
     """The same call may succeed later."""
     START_OVER = "start_over"
     """Another worker has the partitions, or the client is of no use any more: begin anew from what was committed."""
+    DENIED = "denied"
+    """The broker lets this user do nothing, or not this: somebody has to give it the right, and then a retry helps."""
     MEND = "mend"
     """No retry helps: something must be configured differently."""
 
 
 class TakenOverError(UnavailableError):
     """The group gave this worker's partitions to another one. Remedy: none needed; the worker joins the group again."""
+
+
+class AccessDeniedError(UnavailableError):
+    """The broker refuses the log-in or the right. Remedy: mend password, certificate or rights; workers go on trying."""
+
+    exit_code = 2
 
 
 _RETRY = frozenset(
@@ -101,19 +109,22 @@ _START_OVER = frozenset(
     }
 )
 
-_MEND = {
+_DENIED = {
     KafkaError._AUTHENTICATION: "check `sasl.*` in the setting `kafka`",
     KafkaError._SSL: "check `security.protocol` and `ssl.*` in the setting `kafka`",
-    KafkaError._INVALID_ARG: "check the setting `kafka`",
-    KafkaError._NOT_CONFIGURED: "check the setting `kafka`",
-    KafkaError._UNSUPPORTED_FEATURE: "the broker is too old, or lacks this feature",
     KafkaError.SASL_AUTHENTICATION_FAILED: "check `sasl.username` and `sasl.password` in the setting `kafka`",
-    KafkaError.UNSUPPORTED_SASL_MECHANISM: "check `sasl.mechanism` in the setting `kafka`",
-    KafkaError.ILLEGAL_SASL_STATE: "check `security.protocol` in the setting `kafka`",
-    KafkaError.SECURITY_DISABLED: "check `security.protocol` in the setting `kafka`",
     KafkaError.TOPIC_AUTHORIZATION_FAILED: "give this user the right to read and write the topics",
     KafkaError.GROUP_AUTHORIZATION_FAILED: "give this user the right to join the consumer group",
     KafkaError.CLUSTER_AUTHORIZATION_FAILED: "give this user the right to create topics and to produce idempotently",
+}
+
+_MEND = {
+    KafkaError._INVALID_ARG: "check the setting `kafka`",
+    KafkaError._NOT_CONFIGURED: "check the setting `kafka`",
+    KafkaError._UNSUPPORTED_FEATURE: "the broker is too old, or lacks this feature",
+    KafkaError.UNSUPPORTED_SASL_MECHANISM: "check `sasl.mechanism` in the setting `kafka`",
+    KafkaError.ILLEGAL_SASL_STATE: "check `security.protocol` in the setting `kafka`",
+    KafkaError.SECURITY_DISABLED: "check `security.protocol` in the setting `kafka`",
     KafkaError.TOPIC_EXCEPTION: "check the names in the setting `topics`: letters, digits, `.`, `_` and `-`, at most 249",
     KafkaError.INVALID_PARTITIONS: "check `topics.partitions`",
     KafkaError.INVALID_REPLICATION_FACTOR: "`topics.replication` is larger than the number of brokers",
@@ -141,6 +152,8 @@ def remedy_for(code: int) -> Remedy:
     """Return what to do about an error code; a code we have no experience with is tried again."""
     if code in _START_OVER:
         return Remedy.START_OVER
+    if code in _DENIED:
+        return Remedy.DENIED
     return Remedy.MEND if code in _MEND else Remedy.RETRY
 
 
@@ -161,6 +174,8 @@ def translate_kafka_error(error: KafkaError | KafkaException, doing: str) -> Str
     match remedy_for(cause.code()):
         case Remedy.MEND:
             return ConfigurationError(f"{text}; {_MEND[cause.code()]}")
+        case Remedy.DENIED:
+            return AccessDeniedError(f"{text}; {_DENIED[cause.code()]}")
         case Remedy.START_OVER:
             return TakenOverError(text)
         case _:

@@ -15,7 +15,7 @@ from stream_gov.runtime.cut_ledger import Commit, SourcePartition
 from stream_gov.runtime.cut_messages import OutgoingMessage
 from stream_gov.runtime.cut_writer import CutWriter
 from stream_gov.runtime.kafka_clients import BrokerHealth
-from stream_gov.runtime.kafka_errors import TakenOverError
+from stream_gov.runtime.kafka_errors import AccessDeniedError, TakenOverError
 from stream_gov.runtime.worker_metrics import IngestMetrics
 from stream_gov.settings import Settings
 
@@ -141,9 +141,19 @@ def test_a_worker_that_is_told_to_stop_gives_up_sooner(monkeypatch: pytest.Monke
 
 
 def test_what_no_retry_mends_is_raised_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    scene = Scene(monkeypatch, lambda *_: KafkaError.TOPIC_AUTHORIZATION_FAILED)
-    with pytest.raises(ConfigurationError, match="right to read and write the topics"):
+    scene = Scene(monkeypatch, lambda *_: KafkaError.POLICY_VIOLATION)
+    with pytest.raises(ConfigurationError, match="policy does not allow"):
         scene.writer.send([PANE])
+
+
+def test_rights_that_are_missing_are_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    tries = iter([KafkaError.TOPIC_AUTHORIZATION_FAILED] * 3)
+    scene = Scene(monkeypatch, lambda *_: next(tries, None))
+    with capture_logs() as lines:
+        scene.writer.send([PANE])
+    (warning,) = [line for line in lines if line["log_level"] == "warning"]
+    assert "right to read and write the topics" in warning["reason"]
+    assert scene.producers[-1].delivered
 
 
 def test_a_dead_letter_too_large_for_its_topic_goes_without_its_payload(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,7 +204,7 @@ def test_commits_carry_offset_and_intent(monkeypatch: pytest.MonkeyPatch) -> Non
     [
         (KafkaError.REBALANCE_IN_PROGRESS, UnavailableError),
         (KafkaError.UNKNOWN_MEMBER_ID, TakenOverError),
-        (KafkaError.GROUP_AUTHORIZATION_FAILED, ConfigurationError),
+        (KafkaError.GROUP_AUTHORIZATION_FAILED, AccessDeniedError),
     ],
 )
 def test_a_refused_commit_says_whether_to_try_again(

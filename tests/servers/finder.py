@@ -68,6 +68,9 @@ class Kind:
     """Options of a server started here."""
     script_environment: Mapping[str, str] = field(default_factory=dict)
     script_arguments: tuple[str, ...] = ()
+    """Further ones; `{port}` and `{controller_port}` stand for the port given to the script, and the next."""
+    why_no_container: str = ""
+    """Why no container will do; empty: one does."""
 
 
 KAFKA = Kind(
@@ -129,7 +132,7 @@ def find_server(
             raise NoServerError(msg)
         return Server(address, {name: environment[v] for name, v in kind.option_variables.items()})
     looked = [f"{kind.variable} is not set"]
-    why_not = why_no_docker()
+    why_not = kind.why_no_container or why_no_docker()
     if not why_not:
         try:
             container = kind.start_container()
@@ -180,9 +183,11 @@ def _start_by_script(kind: Kind, script: Path, directory: Path, environment: Map
         folder.mkdir()
         with (folder / "start.out").open("w+") as out, (folder / "start.err").open("w+") as err:
             # to files: the server may keep what it was given open, and a pipe would never end
+            port = free_port()
+            more = [a.format(port=port, controller_port=port + 1) for a in kind.script_arguments]
             run = partial(
                 subprocess.run,
-                [str(script), str(folder), str(free_port()), *kind.script_arguments],
+                [str(script), str(folder), str(port), *more],
                 stdout=out,
                 stderr=err,
                 stdin=subprocess.DEVNULL,
