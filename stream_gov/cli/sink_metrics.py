@@ -59,4 +59,4 @@ class _Counts(Collector):
 
 def serve_sink_metrics(settings: Settings, name: str, counts: SinkCounts) -> MetricsServer:
     """Make the server of a sink's `/metrics`; it serves within its context."""
-    return MetricsServer(settings, SinkMetrics(name, counts), f"sink-{name}")
+    return MetricsServer(settings, SinkMetrics(name, counts), f"sink-{name}", health=counts.health)

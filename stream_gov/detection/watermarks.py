@@ -28,7 +28,7 @@ class Source:
 class SourceWatermarks:
     """Watermarks of every source partition; event time has come as far as the least of them that is not idle.
 
-    Invariants: watermarks and `done` never go back; before each partition of a topic was heard of, event time has not begun.
+    Invariants: watermarks, `done` and event time never go back; before each partition of a topic was heard of, event time has not begun.
     """
 
     n_partitions: dict[str, int] = field(default_factory=dict)
@@ -41,12 +41,21 @@ class SourceWatermarks:
 
     def update(self, record: WatermarkRecord) -> None:
         """Take in the end of a cut, or a sign of life of a quiet partition."""
-        self.n_partitions[record.topic] = max(record.n_partitions, self.n_partitions.get(record.topic, 0))
+        before = self.event_time()
+        known = self.n_partitions.get(record.topic, 0)
+        self.n_partitions[record.topic] = max(record.n_partitions, known)
+        if before != NO_WATERMARK:
+            # Event time waits for partitions that were added, but does not go back to where it had not begun.
+            for added in range(known, record.n_partitions):
+                self.sources.setdefault((record.topic, added), Source(before))
         source = self.sources.setdefault((record.topic, record.partition), Source())
         if record.to_offset < source.done:
             return  # from a worker that lost the partition meanwhile
         source.done = record.to_offset
         source.watermark_ms = max(source.watermark_ms, record.watermark_ms)
+        if source.idle and not record.idle:
+            # Without it event time went on: its windows are closed, and what it brings of them is late.
+            source.watermark_ms = max(source.watermark_ms, before)
         source.idle = record.idle
 
     def is_another(self, topic: str, partition: int, reset_id: str) -> bool:

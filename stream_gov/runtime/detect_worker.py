@@ -10,6 +10,7 @@ from threading import Event
 from confluent_kafka import KafkaException
 
 from stream_gov.contracts import ConfigurationError, DataError, StreamGovError, UnavailableError
+from stream_gov.endpoints import Health
 from stream_gov.runtime.catalog_watcher import CatalogWatcher
 from stream_gov.runtime.detect_app import DetectApp, make_app, session_timeout_s
 from stream_gov.runtime.kafka_clients import Cluster, group_name, wait_for_broker
@@ -49,15 +50,18 @@ def run_detect(settings: Settings, stop: Event) -> None:
     metrics = DetectMetrics()
     skipped = SkippedRecords()
     backoff = _FIRST_BACKOFF_S
-    with MetricsServer(settings, metrics, "detect"):
+    with MetricsServer(settings, metrics, "detect") as server:
         while not stop.is_set():
             began = time.monotonic()
+            server.health.waits("it waits for the broker, for its monitors, or for its state")
             try:
                 cluster = wait_for_broker(settings, "detect", stop=stop)
                 findings = ensure_topics(settings, cluster, worker="detect")
                 with CatalogWatcher(settings, "detect") as catalog:
                     catalog.wait_until_loaded(_CATALOG_TIMEOUT_S, stop=stop)
-                    asyncio.run(_life(settings, catalog, cluster, _partitions(findings), metrics, skipped, stop))
+                    asyncio.run(
+                        _life(settings, catalog, cluster, _partitions(findings), metrics, skipped, stop, server.health)
+                    )
             except (ConfigurationError, DataError):
                 raise
             except (StreamGovError, KafkaException, OSError, TimeoutError, RuntimeError) as err:
@@ -95,6 +99,7 @@ async def _life(
     metrics: DetectMetrics,
     skipped: SkippedRecords,
     stop: Event,
+    health: Health,
 ) -> None:
     """Run one application to its end."""
     log = get_logger("detect")
@@ -120,7 +125,7 @@ async def _life(
             async with asyncio.timeout(_START_TIMEOUT_S):
                 await app.start()
             log.info("detect is running", bootstrap=settings.bootstrap)
-            await _watch(detect_app, settings, metrics, stop)
+            await _watch(detect_app, settings, metrics, stop, health)
         finally:
             try:
                 async with asyncio.timeout(_STOP_TIMEOUT_S):
@@ -131,10 +136,13 @@ async def _life(
                 pace.close()
 
 
-async def _watch(detect_app: DetectApp, settings: Settings, metrics: DetectMetrics, stop: Event) -> None:
+async def _watch(
+    detect_app: DetectApp, settings: Settings, metrics: DetectMetrics, stop: Event, health: Health
+) -> None:
     app, topic = detect_app.app, settings.topics.name("summaries")
     next_lag = time.monotonic()
     while not stop.is_set():
+        health.turns("its group rebalances, or its state is being restored" if app.rebalancing else "")
         if detect_app.failure is not None:
             raise detect_app.failure
         if app.crashed or app.should_stop:

@@ -65,6 +65,8 @@ class IngestWorker:
         Ends the loop: the running cut is finished and the group left.
     health
         Shared with the catalogue's client, so that an outage is told once.
+    on_turn
+        Called each time the loop turns, with the trouble it has.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class IngestWorker:
         *,
         stop: Event,
         health: BrokerHealth | None = None,
+        on_turn: Callable[[str], None] = lambda _trouble: None,
         monotonic_s: Callable[[], float] = time.monotonic,
         wall_clock_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     ) -> None:
@@ -83,6 +86,7 @@ class IngestWorker:
         self._cluster = cluster
         self._metrics = metrics
         self._stop = stop
+        self._on_turn = on_turn
         self._monotonic_s = monotonic_s
         self._log = get_logger("ingest")
         self._topic = settings.topics.name("events")
@@ -160,6 +164,7 @@ class IngestWorker:
         now = self._monotonic_s()
         next_cut, next_housekeeping, next_refresh = now + interval, now, now + _REFRESH_S
         while not self._stop.is_set():
+            self._on_turn("no broker answers" if self._health.down else "")
             messages = self._consumer.consume(
                 self._settings.batch_size, max(0.0, min(_POLL_S, next_cut - self._monotonic_s()))
             )
@@ -387,15 +392,18 @@ def run_ingest(settings: Settings, stop: Event) -> None:
     metrics = IngestMetrics()
     health = BrokerHealth(settings.bootstrap, "ingest")
     backoff = _FIRST_BACKOFF_S
-    with MetricsServer(settings, metrics, "ingest"):
+    with MetricsServer(settings, metrics, "ingest") as server:
         while not stop.is_set():
             began = time.monotonic()
+            server.health.waits("it waits for the broker, or for its monitors")
             try:
                 cluster = wait_for_broker(settings, "ingest", stop=stop)
                 ensure_topics(settings, cluster, worker="ingest")
                 with CatalogWatcher(settings, "ingest", health=health) as catalog:
                     catalog.wait_until_loaded(_CATALOG_TIMEOUT_S, stop=stop)
-                    worker = IngestWorker(settings, catalog, cluster, metrics, stop=stop, health=health)
+                    worker = IngestWorker(
+                        settings, catalog, cluster, metrics, stop=stop, health=health, on_turn=server.health.turns
+                    )
                     try:
                         log.info("ingest is running", bootstrap=settings.bootstrap)
                         worker.run()

@@ -6,7 +6,6 @@ import errno
 import time
 from threading import Thread
 from types import TracebackType
-from typing import Any
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import (
@@ -16,11 +15,11 @@ from prometheus_client import (
     Histogram,
     PlatformCollector,
     ProcessCollector,
-    start_http_server,
 )
 
 from stream_gov import __version__
 from stream_gov.contracts import RejectReason
+from stream_gov.endpoints import Health, serve_endpoints
 from stream_gov.runtime.structured_logging import get_logger
 from stream_gov.settings import Settings
 
@@ -145,7 +144,7 @@ class DetectMetrics(WorkerMetrics):
 
 
 class MetricsServer:
-    """Serves a registry on `/metrics`; without a free port the worker goes on unseen, and says so.
+    """Serves a registry on `/metrics`, and the health beside it; without a free port the worker goes on unseen, and says so.
 
     Parameters
     ----------
@@ -155,9 +154,14 @@ class MetricsServer:
         What is served.
     worker
         Whose it is, for the log.
+    health
+        What `/livez` and `/readyz` tell.
     """
 
-    def __init__(self, settings: Settings, metrics: WorkerMetrics, worker: str) -> None:
+    def __init__(
+        self, settings: Settings, metrics: WorkerMetrics, worker: str, *, health: Health | None = None
+    ) -> None:
+        self.health = health if health is not None else Health()
         self._settings = settings
         self._metrics = metrics
         self._log = get_logger(worker)
@@ -173,7 +177,7 @@ class MetricsServer:
             return self
         for port in range(wanted, min(wanted + _PORTS_TRIED, 65_536)):
             try:
-                server, thread = _serve(port, host, self._metrics.registry)
+                server, thread = serve_endpoints(host, port, self._metrics.registry, self.health)
             except OSError as err:
                 if err.errno == errno.EADDRINUSE:
                     continue
@@ -212,8 +216,3 @@ class MetricsServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
-
-
-def _serve(port: int, host: str, registry: CollectorRegistry) -> tuple[Any, Thread]:
-    # SO_REUSEADDR of the standard library's server lets a second one bind a port in TIME_WAIT, not one that is listened on.
-    return start_http_server(port, host, registry)

@@ -132,6 +132,7 @@ class SinkLoop:
             self._consumer.close()
 
     def _take_and_write(self, stop: threading.Event) -> None:
+        self.counts.health.turns()
         messages = self._consume(self._options.batch_size, self._options.batch_wait_s)
         batch = self._decode(messages)
         if batch:
@@ -322,6 +323,7 @@ class SinkLoop:
         until = self._clock() + wait_s
         self._note_lag(cached=False)
         while not stop.is_set() and (left := until - self._clock()) > 0:
+            self.counts.health.turns(self.counts.trouble)
             self._consumer.pause(self._consumer.assignment())  # each time, for partitions that have just come
             for message in self._consume(1, min(left, self._options.batch_wait_s)):
                 # fetched before its partition was paused: it is read once more when there is room for it

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 
 from stream_gov.contracts import ConfigurationError
+from stream_gov.endpoints import serve_endpoints
 from stream_gov.settings import Settings
 from stream_gov.sinks.consume import LoopOptions
 from stream_gov.sinks.drift_gauges import MAX_SERIES, DriftGauges
@@ -68,10 +69,11 @@ def run_prometheus_sink(settings: Settings, stop: threading.Event, *, counts: Si
         msg = "metrics_port is 0, which means none; the Prometheus sink needs one: set metrics_port (STREAM_GOV_METRICS_PORT)"
         raise ConfigurationError(msg)
     gauges = DriftGauges(MAX_SERIES)
+    counts = counts if counts is not None else SinkCounts()
     registry = CollectorRegistry()
     registry.register(gauges)
     try:
-        server, thread = start_http_server(settings.metrics_port, settings.metrics_host, registry)
+        server, thread = serve_endpoints(settings.metrics_host, settings.metrics_port, registry, counts.health)
     except OSError as err:
         msg = (
             f"cannot listen on {settings.metrics_host}:{settings.metrics_port} ({err.strerror or err}); "

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from stream_gov.contracts import Alert, DataError, Result
+from stream_gov.endpoints import Health
 
 __all__ = [
     "ALL_EVENTS",
@@ -90,6 +91,8 @@ class SinkCounts:
     """What the sink is waiting for; empty while all is well."""
     lag_by_partition: dict[tuple[str, int], int] = field(default_factory=dict)
     """Messages still to be written, by topic and partition, for the partitions this worker has."""
+    health: Health = field(default_factory=Health)
+    """What `/livez` and `/readyz` tell."""
 
     @property
     def lag(self) -> int:

@@ -8,6 +8,8 @@ import random
 import signal
 import threading
 import time
+import urllib.error
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -198,3 +200,37 @@ def test_a_broker_that_stalls_for_longer_than_the_sessions_last_changes_no_resul
         sender.join(60)
         assert not sender.is_alive()
         assert_results_of_a_backtest(cluster)
+
+
+@pytest.mark.parametrize("name", ["ingest", "detect", "sink store", "sink prometheus"])
+def test_a_worker_is_alive_while_it_waits_for_its_broker_and_ready_when_it_works(
+    cluster: TestCluster, tmp_path: Path, name: str
+) -> None:
+    host, _, broker_port = cluster.settings.bootstrap.partition(":")
+    gate, port = Gate(host, int(broker_port)), free_port()
+    gate.open()
+    gate.shut()
+    environment = {"STREAM_GOV_BOOTSTRAP": gate.address, "STREAM_GOV_METRICS_PORT": str(port)}
+    with Worker(cluster, *name.split(), folder=tmp_path, **environment) as worker:
+        url = f"http://127.0.0.1:{port}"
+        wait_until(lambda: answer(f"{url}/livez")[0] == 200, "it lives")
+        code, text = answer(f"{url}/readyz")
+        if not name.startswith("sink"):  # a sink has its consumer at once, and reads when the broker is there
+            assert code == 503, text
+        gate.open()
+        wait_until(lambda: answer(f"{url}/readyz")[0] == 200, "it is ready")
+        assert answer(f"{url}/livez")[0] == 200
+        assert worker.stop()[0] == 0
+    gate.shut()
+
+
+def answer(url: str) -> tuple[int, str]:
+    """Status and body; 0 while nobody answers."""
+    try:
+        with urllib.request.urlopen(url, timeout=5) as found:
+            return found.status, found.read().decode()
+    except urllib.error.HTTPError as err:
+        with err:
+            return err.code, err.read().decode()
+    except OSError:
+        return 0, ""

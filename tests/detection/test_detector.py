@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from stream_gov.contracts import Verdict
+from stream_gov.contracts import NO_WATERMARK, Verdict, WatermarkRecord
 from stream_gov.detection import MAX_EMPTY_WINDOWS
 from stream_gov.testing import Driver
 from tests.detection.scenario import HOUR, T0, monitor, profile_for
@@ -210,6 +210,27 @@ def test_records_sent_twice_change_nothing(rng):
     assert once.results() == twice.results()
     assert once.alerts() == twice.alerts()
     assert sum(s.repeated for s in twice.steps) > 0
+
+
+@pytest.mark.parametrize("what", ["partitions are added", "an idle partition wakes up"])
+def test_late_events_do_not_revise_a_closed_window_when_event_time_is_waited_for(rng, what):
+    """Event time went back then, so that what was late opened windows again whose events were forgotten."""
+    watched = monitor()
+    driver = Driver(watched, profile_for(watched), partitions=2)
+    for hour in range(4):
+        normal_events(driver, rng, start=T0 + hour * HOUR, n=40, partition=0)
+        driver.cut()
+        driver.take(WatermarkRecord("inference-events", 1, 2, 0, 0, NO_WATERMARK, idle=True))
+    driver.advance(T0 + 4 * HOUR)
+    before = events_of(driver)
+    n = 4 if what == "partitions are added" else 2
+    driver.take(WatermarkRecord("inference-events", n - 1, n, 0, 1, NO_WATERMARK, idle=False))
+    normal_events(driver, rng, start=T0 + HOUR, n=10, partition=0)
+    driver.cut()
+    driver.finish()
+    found = events_of(driver)
+    assert [counted for _, counted, _, _ in found] == [counted for _, counted, _, _ in before] == [40] * 4
+    assert sum(late for _, _, late, _ in found) == 10
 
 
 @pytest.mark.parametrize("replaced", [False, True])

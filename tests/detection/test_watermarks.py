@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
 from stream_gov.contracts import NO_WATERMARK, WatermarkRecord
 from stream_gov.detection import SourceWatermarks
 
@@ -23,7 +27,10 @@ def test_an_idle_partition_holds_nothing_up_until_it_speaks_again():
     time.update(mark(1, 5, 80, idle=True))
     assert time.event_time() == 100
     time.update(mark(1, 6, 90))
-    assert time.event_time() == 90
+    time.update(mark(0, 6, 200))
+    assert time.event_time() == 100, "it is waited for from here on, and event time does not go back"
+    time.update(mark(1, 7, 150))
+    assert time.event_time() == 150
 
 
 def test_where_all_are_idle_time_stands_at_the_furthest():
@@ -57,7 +64,7 @@ def test_partitions_added_to_a_topic_are_waited_for():
     time = SourceWatermarks()
     time.update(mark(0, 5, 100, n=1))
     time.update(mark(0, 6, 110, n=2))
-    assert time.event_time() == NO_WATERMARK
+    assert time.event_time() == 100
     time.update(mark(1, 1, 105, n=2))
     assert time.event_time() == 105
 
@@ -67,3 +74,39 @@ def test_state_survives_packing():
     time.update(mark(0, 5, 100))
     time.update(mark(1, 7, 80, idle=True))
     assert SourceWatermarks.from_state(time.to_state()) == time
+
+
+def test_a_partition_that_was_idle_does_not_turn_event_time_back():
+    """As when it changes its owner, who does not know yet that it is idle."""
+    time = SourceWatermarks()
+    time.update(mark(0, 1, 100))
+    time.update(mark(1, 1, 100))
+    time.update(mark(1, 1, NO_WATERMARK, idle=True))
+    time.update(mark(0, 1, 900))
+    assert time.event_time() == 900
+    time.update(mark(1, 1, NO_WATERMARK))
+    assert time.event_time() == 900
+
+
+updates = st.builds(
+    mark,
+    partition=st.integers(0, 4),
+    to=st.integers(0, 5),
+    watermark=st.one_of(st.just(NO_WATERMARK), st.integers(0, 1_000)),
+    n=st.integers(1, 5),
+    idle=st.booleans(),
+)
+
+
+@given(st.lists(updates, max_size=40), st.integers(0, 40))
+def test_event_time_never_goes_back_also_over_a_restart(sequence, restart_at):
+    time = SourceWatermarks()
+    before = NO_WATERMARK
+    for i, update in enumerate(sequence):
+        if update.partition >= max(update.n_partitions, time.n_partitions.get("events", 0)):
+            continue  # no such partition yet
+        time.update(update)
+        if i == restart_at:
+            time = SourceWatermarks.from_state(msgspec.msgpack.decode(msgspec.msgpack.encode(time.to_state())))
+        assert time.event_time() >= before
+        before = time.event_time()
