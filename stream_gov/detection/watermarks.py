@@ -47,7 +47,8 @@ class SourceWatermarks:
         if before != NO_WATERMARK:
             # Event time waits for partitions that were added, but does not go back to where it had not begun.
             for added in range(known, record.n_partitions):
-                self.sources.setdefault((record.topic, added), Source(before))
+                source = self.sources.setdefault((record.topic, added), Source())
+                source.watermark_ms = max(source.watermark_ms, before)
         source = self.sources.setdefault((record.topic, record.partition), Source())
         if record.to_offset < source.done:
             return  # from a worker that lost the partition meanwhile

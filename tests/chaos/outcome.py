@@ -12,6 +12,7 @@ from tests.broker.cluster import TestCluster, wait_until
 from tests.broker.test_detect_worker import newest
 from tests.chaos.traffic import STRAGGLERS, Expected, Traffic
 from tests.conftest import Influx
+from tests.detection.scenario import HOUR, T0
 from tests.sinks.influx_bench import all_points, at
 
 
@@ -78,7 +79,14 @@ class Outcome:
             # the last events, hours later, stand in a window that may be open still
             counted = sum(r["events"] for r in results if r["model"] == model and r["window_end_ms"] <= end)
             late = sum(r["late"] for r in results if r["model"] == model)
-            assert counted + late == sent, f"{model}: {counted} counted, {late} late, {sent} sent"
+            windows = sorted(
+                ((r["window_start_ms"] - T0) // HOUR, r["revision"], r["events"], r["late"])
+                for r in results
+                if r["model"] == model
+            )
+            assert counted + late == sent, (
+                f"{model}: {counted} counted, {late} late, {sent} sent; (hour, revision, events, late): {windows}"
+            )
             assert (late > 0) == (model == STRAGGLERS)
         places = {(_header(m, "partition"), _header(m, "offset")): _header(m, "reason") for m in self._dead_letters()}
         assert dict(Counter(places.values())) == self.expected.refused

@@ -88,6 +88,16 @@ def test_a_partition_that_was_idle_does_not_turn_event_time_back():
     assert time.event_time() == 900
 
 
+def test_a_partition_whose_first_word_is_that_its_offsets_are_new_does_not_turn_event_time_back():
+    """So says the reader of a partition that was added: it cannot know whether the topic was made anew."""
+    time = SourceWatermarks()
+    time.update(mark(0, 5, 100, n=1))
+    time.reset("events", 1, "id")
+    time.update(mark(0, 6, 200, n=1))
+    time.update(mark(1, 0, NO_WATERMARK, n=2))
+    assert time.event_time() == 200
+
+
 updates = st.builds(
     mark,
     partition=st.integers(0, 4),
@@ -98,14 +108,20 @@ updates = st.builds(
 )
 
 
-@given(st.lists(updates, max_size=40), st.integers(0, 40))
+resets = st.tuples(st.integers(0, 4), st.sampled_from(["a", "b"]))
+
+
+@given(st.lists(st.one_of(updates, resets), max_size=40), st.integers(0, 40))
 def test_event_time_never_goes_back_also_over_a_restart(sequence, restart_at):
     time = SourceWatermarks()
     before = NO_WATERMARK
     for i, update in enumerate(sequence):
-        if update.partition >= max(update.n_partitions, time.n_partitions.get("events", 0)):
+        if isinstance(update, tuple):
+            time.reset("events", *update)
+        elif update.partition >= max(update.n_partitions, time.n_partitions.get("events", 0)):
             continue  # no such partition yet
-        time.update(update)
+        else:
+            time.update(update)
         if i == restart_at:
             time = SourceWatermarks.from_state(msgspec.msgpack.decode(msgspec.msgpack.encode(time.to_state())))
         assert time.event_time() >= before
