@@ -57,6 +57,8 @@ class TopicSettings(_Section):
     """Monitors, compacted."""
     dead_letters: str = "inference-events.dlq"
     """Rejected events with their reasons."""
+    refused: str = "stream-gov.refused"
+    """Results and alerts that a sink will never take, with its reasons."""
     prefix: str = ""
     """Put before every name."""
     partitions: int = Field(default=12, ge=1, le=1_000)
@@ -123,6 +125,9 @@ class Settings(BaseSettings):
     """Send events of models without a monitor to the dead-letter topic; otherwise they are only counted."""
     dead_letter_payloads: bool = True
     """Put the rejected message itself into the dead letter; otherwise only its place and the reason."""
+    dead_letter_redacted: list[str] = Field(default_factory=list)
+    """Columns whose values are taken out of dead letters, with `metadata` and unknown fields; `*`: of all columns. A message that is no JSON
+    object then goes without its payload."""
 
     influx: InfluxSettings = InfluxSettings()
     store_url: str = ""

@@ -27,6 +27,7 @@ from stream_gov.runtime.cut_messages import (
     held_bytes,
     summary_message,
 )
+from stream_gov.runtime.redaction import redact
 from stream_gov.runtime.replay_mark import Headers, ReplayMark, is_control, read_mark
 from stream_gov.runtime.structured_logging import get_logger
 from stream_gov.runtime.worker_metrics import IngestMetrics
@@ -68,6 +69,7 @@ class IngestOptions:
     start_at: str = "earliest"
     dead_letter_unknown_models: bool = True
     dead_letter_payloads: bool = True
+    dead_letter_redacted: frozenset[str] = frozenset()
 
 
 @dataclass(slots=True)
@@ -338,7 +340,9 @@ class IngestCore:
         self._metrics.rejected.labels(rejection.reason.value).inc()
         if rejection.reason is RejectReason.UNKNOWN_MODEL and not self._options.dead_letter_unknown_models:
             return
-        value = _as_bytes(message.value()) if self._options.dead_letter_payloads else None
+        value = None
+        if self._options.dead_letter_payloads:
+            value = redact(_as_bytes(message.value()), self._options.dead_letter_redacted)
         letter = dead_letter(source, rejection, _as_bytes(message.key()), value)
         reading.dead_letters.append(letter)
         self._dead_letter_bytes += held_bytes([letter])

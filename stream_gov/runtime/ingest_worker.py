@@ -126,6 +126,7 @@ class IngestWorker:
                 start_at=settings.start_at,
                 dead_letter_unknown_models=settings.dead_letter_unknown_models,
                 dead_letter_payloads=settings.dead_letter_payloads,
+                dead_letter_redacted=frozenset(settings.dead_letter_redacted),
             ),
             n_partitions_of=lambda _topic: self._n_partitions,
             wall_clock_ms=wall_clock_ms,

@@ -76,6 +76,7 @@ def wanted_topics(settings: Settings) -> list[TopicSpec]:
         spec("metrics", n, retention_ms=topics.results_retention),
         spec("alerts", n, retention_ms=topics.results_retention),
         spec("dead_letters", n, retention_ms=topics.results_retention, max_message_bytes=_DEAD_LETTER_BYTES),
+        spec("refused", n, retention_ms=topics.results_retention, max_message_bytes=_DEAD_LETTER_BYTES),
         # One partition: small, read in full by every worker, and so in one order for all of them.
         spec("references", 1, **compacted),
         spec("monitors", 1, **compacted),

@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, TopicPartition
 
 from stream_gov.contracts import Alert, ConfigurationError, DataError, Result, UnavailableError
 from stream_gov.sinks.backoff import Backoff
+from stream_gov.sinks.dead_letters import DeadLetter
 from stream_gov.sinks.kafka_consumer import KafkaTroubles, RecordConsumer
 from stream_gov.sinks.record_decoder import RecordDecoder
 from stream_gov.sinks.sink import Record, RefusedRecordsError, Sink, SinkCounts
@@ -27,6 +29,11 @@ __all__ = ["LoopOptions", "SinkLoop"]
 Partition = tuple[str, int]
 """Topic and partition."""
 
+TRIES = 3
+"""Times that a record which the store refuses alone is tried, before it goes to the dead letters."""
+_TRY_AGAIN_S = 1.0
+_WAITS_PER_BATCH = 6
+"""How often a batch waits before a refused record is tried again; with more of them the tries follow each other at once."""
 _NAMED_PER_BATCH = 10
 """Bad messages of one batch that get a log line of their own; the others are counted in one line."""
 _BROKER_ANSWER_S = 5.0
@@ -60,6 +67,10 @@ class _Pending:
     record: Record
 
 
+class _TryAgain(Exception):  # noqa: N818 - no error: a wait
+    """A record was refused that is to be tried again after a moment."""
+
+
 class SinkLoop:
     """Reads from a consumer and writes to a sink until it is told to stop.
 
@@ -77,6 +88,8 @@ class SinkLoop:
         How it reads.
     counts
         Where it counts.
+    send_dead_letters
+        Takes what can never be written, before its offset is committed; None: it is only logged and counted.
     on_caught_up
         Called once, when every partition has been read to its end. Needs a consumer that reports the end of partitions.
     backoff
@@ -94,6 +107,7 @@ class SinkLoop:
         troubles: KafkaTroubles,
         options: LoopOptions | None = None,
         counts: SinkCounts | None = None,
+        send_dead_letters: Callable[[Sequence[DeadLetter]], None] | None = None,
         on_caught_up: Callable[[], None] | None = None,
         backoff: Backoff | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -104,6 +118,10 @@ class SinkLoop:
         self._decoders = {topic: RecordDecoder(kind) for topic, kind in topics.items()}
         self._troubles = troubles
         self._options = options if options is not None else LoopOptions()
+        self._send_dead_letters = send_dead_letters
+        self._letters: list[DeadLetter] = []  # of the batch at hand, not delivered yet
+        self._refusals = 0  # of the record that is tried alone
+        self._waits = 0  # in the batch at hand, before a refused record was tried again
         self._on_caught_up = on_caught_up
         self._backoff = backoff if backoff is not None else Backoff()
         self._clock = clock
@@ -135,8 +153,9 @@ class SinkLoop:
         self.counts.health.turns()
         messages = self._consume(self._options.batch_size, self._options.batch_wait_s)
         batch = self._decode(messages)
-        if batch:
-            self._todo = [batch]
+        if batch or self._letters:
+            self._todo = [batch] if batch else []
+            self._waits = self._refusals = 0
             if not self._until_it_works(self._deliver, stop):
                 return
         self._commit()
@@ -188,6 +207,7 @@ class SinkLoop:
                 record = self._decoders[partition[0]].decode(message.value() or b"")
             except DataError as err:
                 unreadable.append(f"{partition[0]} partition {partition[1]} offset {offset}: {err}")
+                self._letters.append(DeadLetter(*partition, offset, message.key(), message.value(), str(err)))
             else:
                 batch.append(_Pending(partition, offset, record))
         self.counts.unreadable += len(unreadable)
@@ -238,6 +258,7 @@ class SinkLoop:
             self._next.pop(partition, None)
             self._to_commit.pop(partition, None)
             self.counts.lag_by_partition.pop(partition, None)
+        self._letters = [x for x in self._letters if (x.topic, x.partition) not in gone]
         self._at_end -= gone
 
     # --- writing -------------------------------------------------------------------------------------------------------------------
@@ -251,19 +272,33 @@ class SinkLoop:
                     self._sink.add(pending.record)
                 self._sink.flush()
             except RefusedRecordsError as err:
-                self._todo.pop()
-                if err.all_refused or len(part) == 1:
-                    self._refuse(part, err)
-                else:
+                if not err.all_refused and len(part) > 1:
                     half = len(part) // 2
                     # order is kept, so that of two revisions the later is written last
-                    self._todo += [part[half:], part[:half]]
+                    self._todo[-1:] = [part[half:], part[:half]]
+                elif not err.all_refused and (again := self._refusals + 1) < TRIES:
+                    self._refusals = again
+                    self._waits += 1
+                    if self._waits <= _WAITS_PER_BATCH:
+                        raise _TryAgain from err
+                else:
+                    self._refusals = 0
+                    self._refuse(part, err)
+                    self._todo.pop()
             else:
+                self._refusals = 0
                 self._todo.pop()
                 self.counts.written += len(part)
+        if self._letters and self._send_dead_letters is not None:
+            self._send_dead_letters(self._letters)
+        self._letters = []
 
     def _refuse(self, part: Sequence[_Pending], err: RefusedRecordsError) -> None:
         self.counts.refused += len(part)
+        self._letters += [
+            DeadLetter(*p.partition, p.offset, p.record.model.encode(), msgspec.json.encode(p.record), str(err))
+            for p in part
+        ]
         self._name_some(
             f"{err}; skipped",
             [f"{p.partition[0]} partition {p.partition[1]} offset {p.offset} id {p.record.id}" for p in part],
@@ -298,9 +333,13 @@ class SinkLoop:
     def _until_it_works(self, action: Callable[[], None], stop: threading.Event) -> bool:
         """Repeat an action of the sink until it succeeds; false if it was stopped before."""
         failed_at: float | None = None
+        waited = False
         while not stop.is_set():
             try:
                 action()
+            except _TryAgain:
+                waited = True
+                self._wait(_TRY_AGAIN_S, stop)
             except (UnavailableError, ConfigurationError) as err:
                 failed_at = self._clock() if failed_at is None else failed_at
                 wait_s = self._backoff.next_s()
@@ -312,6 +351,7 @@ class SinkLoop:
             else:
                 if failed_at is not None:
                     self._log.info(f"sink {self._sink.name} works again", after_s=round(self._clock() - failed_at, 1))
+                if waited or failed_at is not None:
                     self._consumer.resume(self._consumer.assignment())
                 self.counts.trouble = ""
                 self._backoff.reset()

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from stream_gov.contracts import Alert, Result
 from stream_gov.settings import Settings
 from stream_gov.sinks.consume import LoopOptions, SinkLoop
+from stream_gov.sinks.dead_letters import DeadLetterTopic
 from stream_gov.sinks.kafka_consumer import KafkaTroubles, make_consumer
 from stream_gov.sinks.sink import Sink, SinkCounts
 
@@ -47,7 +48,19 @@ def run_loop(
         settings.topics.name("metrics"): Result,
         settings.topics.name("alerts"): Alert,
     }
+    dead_letters = DeadLetterTopic(settings, sink.name)
     loop = SinkLoop(
-        consumer, sink, topics, troubles=troubles, options=options, counts=counts, on_caught_up=on_caught_up
+        consumer,
+        sink,
+        topics,
+        troubles=troubles,
+        options=options,
+        counts=counts,
+        on_caught_up=on_caught_up,
+        # a sink that commits nothing reads everything again at each start, and keeps nothing itself
+        send_dead_letters=dead_letters.send if options.commit else None,
     )
-    loop.run(stop)
+    try:
+        loop.run(stop)
+    finally:
+        dead_letters.close()

@@ -110,6 +110,19 @@ def test_payloads_stay_out_of_dead_letters_where_the_settings_say_so(embedded_bo
         assert dict(letters()[0].headers() or [])["reason"] == b"malformed_json"
 
 
+def test_values_of_columns_that_are_redacted_stay_out_of_dead_letters(embedded_bootstrap: str) -> None:
+    with TestCluster(embedded_bootstrap, dead_letter_redacted=["x"]) as cluster:
+        cluster.publish(monitor())
+        letters = cluster.reader("dead_letters")
+        cluster.send([event(1, T0, model="unknown"), b'{"x": 1'], partition=0)
+        with cluster.running(run_ingest):
+            wait_until(lambda: len(letters()) == 2, "the letters")
+        first, second = letters()
+        assert json.loads(first.value() or b"")["features"]["x"] == "[redacted]"
+        assert json.loads(first.value() or b"")["model"] == "unknown"
+        assert second.value() is None
+
+
 def test_a_replay_mark_goes_to_the_detector_behind_the_events_before_it(cluster: TestCluster) -> None:
     cluster.publish(monitor())
     records = cluster.record_reader()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Consumer, Message, Producer, TopicPartition
 
 
 class MockCluster:
@@ -31,6 +31,21 @@ class MockCluster:
         try:
             (found,) = consumer.committed([TopicPartition(topic, partition)], timeout=10)
             return int(found.offset)
+        finally:
+            consumer.close()
+
+    def read(self, topic: str, n: int) -> list[Message]:
+        """The first messages of a topic, of whatever partition."""
+        consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "reader", "log_level": 0})
+        try:
+            partitions = consumer.list_topics(topic, timeout=10).topics[topic].partitions
+            consumer.assign([TopicPartition(topic, p, 0) for p in partitions])
+            found: list[Message] = []
+            for _ in range(100):
+                found += consumer.consume(n - len(found), timeout=0.1)
+                if len(found) == n:
+                    break
+            return found
         finally:
             consumer.close()
 

@@ -41,6 +41,9 @@ class FakeMessage:
     def offset(self) -> int | None:
         return self.at
 
+    def key(self) -> bytes | None:
+        return None
+
     def value(self) -> bytes | None:
         return self.payload
 

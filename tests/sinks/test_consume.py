@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import re
 from collections import deque
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -11,6 +13,7 @@ from structlog.testing import capture_logs
 
 from stream_gov.contracts import Alert, ConfigurationError, Result, UnavailableError
 from stream_gov.sinks import Backoff, LoopOptions, RefusedRecordsError, SinkLoop
+from stream_gov.sinks.dead_letters import DeadLetter
 from stream_gov.sinks.kafka_consumer import KafkaTroubles
 from tests.contracts.messages import a_result, an_alert
 from tests.sinks.fake_kafka import FakeClock, FakeConsumer, FakeMessage, FakeSink
@@ -30,7 +33,8 @@ class Bench:
         self.clock = FakeClock()
         self.consumer = FakeConsumer(self.clock, report_end=report_end)
         self.sink = FakeSink(self.consumer.journal)
-        self.loop = SinkLoop(
+        self._make = partial(
+            SinkLoop,
             self.consumer,
             self.sink,
             {METRICS: Result, ALERTS: Alert},
@@ -40,6 +44,10 @@ class Bench:
             clock=self.clock,
             **loop,
         )
+        self.loop = self._make()
+
+    def send_dead_letters(self, send: Callable[[Sequence[DeadLetter]], None]) -> None:
+        self.loop = self._make(send_dead_letters=send)
 
     @property
     def counts(self) -> Any:
@@ -230,8 +238,84 @@ def test_a_refused_record_is_found_by_halving_and_all_others_are_written_in_orde
     (error,) = [entry for entry in logs if entry["log_level"] == "error"]
     assert error["event"] == "no room for ['r37']; skipped"
     assert error["record"] == "drift-metrics partition 0 offset 37 id r37"
-    # two deliveries a level of halving, seven levels to tell 100 records apart
-    assert len(bench.sink.deliveries) <= 1 + 2 * 7
+    # two deliveries a level of halving, seven levels to tell 100 records apart, and two more tries of the one
+    assert len(bench.sink.deliveries) <= 1 + 2 * 7 + 2
+    assert bench.sink.deliveries.count(1) >= 3
+
+
+def test_a_record_that_is_refused_three_times_goes_to_the_dead_letters_before_the_commit() -> None:
+    letters: list[DeadLetter] = []
+    bench = Bench()
+    bench.send_dead_letters(letters.extend)
+    bench.consumer.append(METRICS, *results(2), b"{", *results(2, stem="later"))
+    bench.sink.refuse = refuse_ids("r1")
+    bench.run()
+    assert bench.ids == ["r0", "later0", "later1"]
+    unreadable, refused = letters
+    assert (unreadable.offset, unreadable.value) == (2, b"{")
+    assert (refused.topic, refused.partition, refused.offset) == (METRICS, 0, 1)
+    assert refused.key == b"electricity"
+    assert msgspec.json.decode(refused.value or b"", type=Result).id == "r1"
+    assert refused.reason == "no room for ['r1']"
+    assert bench.sink.deliveries.count(1) >= 3
+    assert bench.consumer.offsets == {(METRICS, 0): 5}
+
+
+def test_a_record_that_is_accepted_at_the_second_try_is_no_dead_letter() -> None:
+    letters: list[DeadLetter] = []
+    bench = Bench()
+    bench.send_dead_letters(letters.extend)
+    bench.consumer.append(METRICS, *results(1))
+    bench.sink.failures = deque([RefusedRecordsError("a hiccup"), None])
+    began = bench.clock.now_s
+    bench.consumer.at_time = [(began + 3.0, lambda: bench.consumer.append(METRICS, *results(1, stem="after")))]
+    bench.run()
+    assert bench.ids == ["r0", "after0"]  # it is read on after the wait
+    assert (letters, bench.counts.refused) == ([], 0)
+
+
+def test_many_refused_records_do_not_hold_up_the_others_for_long() -> None:
+    bench = Bench(batch_size=1_000)
+    bench.consumer.append(METRICS, *results(1_000))
+    bench.sink.refuse = refuse_ids(*[f"r{i}" for i in range(0, 1_000, 2)])
+    began = bench.clock.now_s
+    bench.run()
+    assert (bench.counts.written, bench.counts.refused) == (500, 500)
+    assert bench.clock.now_s - began < 10
+
+
+def test_nothing_is_committed_while_dead_letters_cannot_be_delivered() -> None:
+    tries: list[int] = []
+
+    def send(letters: Sequence[DeadLetter]) -> None:
+        tries.append(len(letters))
+        if len(tries) < 3:
+            bench.consumer.journal.append(("no letter", None))
+            raise UnavailableError("the topic of dead letters is away")
+        bench.consumer.journal.append(("letter", None))
+
+    bench = Bench()
+    bench.send_dead_letters(send)
+    bench.consumer.append(METRICS, *results(2))
+    bench.sink.refuse = refuse_ids("r1")
+    bench.run()
+    assert tries == [1, 1, 1]
+    assert bench.ids == ["r0"]
+    assert [name for name, _ in bench.calls("no letter", "letter", "commit")] == [
+        "no letter",
+        "no letter",
+        "letter",
+        "commit",
+    ]
+
+
+def test_a_stop_while_a_refused_record_waits_for_its_next_try_commits_nothing() -> None:
+    bench = Bench()
+    bench.consumer.append(METRICS, *results(2))
+    bench.sink.refuse = refuse_ids("r1")
+    bench.consumer.at_time = [(bench.clock.now_s + 0.1, bench.consumer.stop.set)]
+    bench.run()
+    assert bench.consumer.offsets == {}
 
 
 def test_when_all_are_refused_none_is_looked_for() -> None:
@@ -248,8 +332,8 @@ def test_an_outage_while_a_bad_record_is_sought_repeats_only_what_is_left() -> N
     bench = Bench()
     bench.consumer.append(METRICS, *results(8))
     bench.sink.refuse = refuse_ids("r0", "r7")
-    # 8 refused, 4 refused, 2 refused, r0 refused, r1 written, then the store goes away
-    bench.sink.failures = deque([None, None, None, None, None, DOWN, DOWN])
+    # 8 refused, 4 refused, 2 refused, r0 refused three times, r1 written, then the store goes away
+    bench.sink.failures = deque([None] * 7 + [DOWN, DOWN])
     bench.run()
     assert sorted(bench.ids) == [f"r{i}" for i in range(1, 7)]
     assert len(bench.ids) == 6

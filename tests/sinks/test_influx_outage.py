@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from pydantic import SecretStr
 
+from stream_gov.contracts import Result
 from stream_gov.settings import InfluxSettings, Settings
 from stream_gov.sinks import run_influx_sink
 from tests.conftest import Influx
@@ -110,3 +111,8 @@ def test_a_bad_point_costs_only_itself(influx: Influx) -> None:
         assert sorted(row["column"] for row in rows) == [f"c{i:03}" for i in range(30) if i != 17]
         (error,) = [entry for entry in worker.logs if entry["log_level"] == "error"]
         assert error["record"] == "drift-metrics partition 0 offset 17 id too-old"
+        (letter,) = cluster.read("stream-gov.refused", 1)
+    assert msgspec.json.decode(letter.value() or b"", type=Result) == fresh[17]
+    headers = {name: bytes(value).decode() for name, value in letter.headers() or []}
+    assert headers.pop("reason").startswith("InfluxDB refuses a point (422")
+    assert headers == {"sink": "influx", "topic": "drift-metrics", "partition": "0", "offset": "17"}
