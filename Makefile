@@ -3,15 +3,15 @@ VENV ?= .venv
 WORKERS ?= 2
 BENCH ?= *
 ARGS ?=
+PORT ?= 9092
 
 PY = $(VENV)/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check -q
 SHELL = /bin/sh
 
-
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup setup-dev demo test chaos lint format bench schemas docs lock clean
+.PHONY: help setup setup-dev demo broker test chaos lint format bench schemas docs lock clean
 
 help: ## this list
 	@echo "make TARGET, where TARGET is one of"
@@ -19,6 +19,9 @@ help: ## this list
 
 demo: $(VENV)/.runtime ## real drift in a real stream: sets up, starts everything, shows it live, ends in about a minute
 	@$(VENV)/bin/stream-gov demo $(ARGS)
+
+broker: ## a Kafka for development in the foreground, where Java and Maven are (PORT=9092)
+	@scripts/kafka-broker.sh $(PORT) $(ARGS)
 
 test: $(VENV)/.dev lint ## everything that must hold: style, types, layers, all tests
 	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup $(ARGS)
