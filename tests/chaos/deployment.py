@@ -133,11 +133,19 @@ class Deployment:
         """Memory of each worker."""
         return {name: resident_mb(worker.process.pid) for name, worker in self._workers.items()}
 
+    def peak_mb(self) -> dict[str, float]:
+        """Memory of each worker at its highest."""
+        return {name: resident_mb(worker.process.pid, peak=True) for name, worker in self._workers.items()}
 
-def resident_mb(pid: int) -> float:
-    """Resident memory of a process."""
+    def lines(self, name: str) -> str:
+        """What a worker has logged."""
+        return self._workers[name].lines()
+
+
+def resident_mb(pid: int, *, peak: bool = False) -> float:
+    """Resident memory of a process, now or at its highest."""
     for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS"):
+        if line.startswith("VmHWM" if peak else "VmRSS"):
             return int(line.split()[1]) / 1024
     return 0.0
 

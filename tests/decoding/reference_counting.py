@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import json
 import math
+import re
 import zlib
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from stream_gov.decoding import CountingPlan
 from stream_gov.summaries import CategoricalLayout, Derivation, NumericLayout, PaneLayout, TextDerivation
 from tests.summaries.brute_force_derivations import of_text, of_vector
 
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 YEAR_1980 = 315_532_800_000
 END_OF_9999 = 253_402_300_799_999
 
@@ -102,12 +104,12 @@ def parse(value: bytes | None) -> dict[str, Any]:
         document = json.loads(text, parse_int=lambda digits: int(digits) if len(digits) < 4_000 else float(digits))
     except ValueError:
         raise RefusedError("malformed_json") from None
-    if not isinstance(document, dict):
-        raise RefusedError("wrong_type")
     try:
         json.dumps(document, ensure_ascii=False).encode("utf-8")
     except UnicodeEncodeError:
         raise RefusedError("invalid_utf8") from None
+    if not isinstance(document, dict):
+        raise RefusedError("wrong_type")
     return document
 
 
@@ -116,15 +118,16 @@ def time_of(document: dict[str, Any], latest_ms: int) -> int:
         raise RefusedError("missing_field")
     value = document["timestamp"]
     if isinstance(value, str):
-        if value[10:11] not in ("T", "t", " "):
+        if not RFC_3339.fullmatch(value):  # Python reads more than that
             raise RefusedError("bad_timestamp")
+        leap = value[17:19] == "60"  # which Python does not read
         try:
-            moment = datetime.fromisoformat(value.upper())
+            moment = datetime.fromisoformat((value[:17] + "59" + value[19:] if leap else value).upper())
         except ValueError:
             raise RefusedError("bad_timestamp") from None
         if moment.tzinfo is None:
             raise RefusedError("bad_timestamp")
-        time_ms = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+        time_ms = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1) + 1_000 * leap
     elif isinstance(value, bool) or not isinstance(value, int | float):
         raise RefusedError("wrong_type")
     elif as_float(value) is None or math.isnan(value):

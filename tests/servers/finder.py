@@ -3,12 +3,12 @@
 Looked for in this order:
 
 1. an address in the environment: ``STREAM_GOV_TEST_KAFKA``, ``STREAM_GOV_TEST_INFLUX_URL`` (with ``_TOKEN``, ``_ORG``, ``_BUCKET``),
-   ``STREAM_GOV_TEST_POSTGRES_URL``;
+   ``STREAM_GOV_TEST_POSTGRES_URL``, ``STREAM_GOV_TEST_TOXIPROXY_URL``;
 2. testcontainers, where a Docker daemon answers;
-3. a script ``kafka.sh``, ``influxdb2.sh`` or ``postgres.sh`` in the directory that ``STREAM_GOV_TEST_INFRA`` names, called as
+3. a script ``kafka.sh``, ``influxdb2.sh``, ``postgres.sh`` or ``toxiproxy.sh`` in the directory that ``STREAM_GOV_TEST_INFRA`` names, called as
    ``NAME.sh DIR PORT``: it starts the server, prints its address, and leaves its process id in ``DIR/*.pid``.
 
-If there is none, the test is skipped; ``STREAM_GOV_REQUIRE=kafka,influxdb,postgres`` makes that a failure for those it names.
+If there is none, the test is skipped; ``STREAM_GOV_REQUIRE=kafka,influxdb,postgres,toxiproxy`` makes that a failure for those it names.
 """
 
 from __future__ import annotations
@@ -60,7 +60,8 @@ class Kind:
     variable: str
     """Names a running server."""
     script: str
-    start_container: Callable[[], containers.Container]
+    start_container: Callable[[], containers.Container] | None = None
+    """None: a container will not do."""
     stop_signal: signal.Signals = signal.SIGTERM
     option_variables: Mapping[str, str] = field(default_factory=dict)
     """Variable of the environment of each option, for a running server."""
@@ -99,6 +100,12 @@ POSTGRES = Kind(
     start_container=containers.postgres,
     stop_signal=signal.SIGINT,  # PostgreSQL's word for: do not wait for clients
 )
+TOXIPROXY = Kind(
+    name="toxiproxy",
+    variable="STREAM_GOV_TEST_TOXIPROXY_URL",
+    script="toxiproxy.sh",
+    why_no_container="in a container it could not reach the servers of this machine",
+)
 KINDS = (KAFKA, INFLUXDB, POSTGRES)
 
 
@@ -133,7 +140,7 @@ def find_server(
         return Server(address, {name: environment[v] for name, v in kind.option_variables.items()})
     looked = [f"{kind.variable} is not set"]
     why_not = kind.why_no_container or why_no_docker()
-    if not why_not:
+    if not why_not and kind.start_container is not None:
         try:
             container = kind.start_container()
         except Exception as err:  # whatever keeps Docker from starting it, the next way may work
