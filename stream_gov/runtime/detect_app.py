@@ -81,6 +81,8 @@ class DetectApp:
     skipped: SkippedRecords = field(default_factory=SkippedRecords)
     failure: Exception | None = None
     """Why it takes in no more: it must be ended, and another made."""
+    receivers: list[Callable[..., Awaitable[None]]] = field(default_factory=list)
+    """Of Faust's signals, which hold them weakly."""
 
     def lags(self) -> dict[int, int]:
         """Records not taken in yet, by partition."""
@@ -261,7 +263,9 @@ def _follow_assignment(detect_app: DetectApp, settings: Settings, session_s: flo
         detect_app.skipped.begin(positions, functools.partial(_first_offset, settings, topic))
         get_logger("detect").info("partitions assigned", partitions=sorted(partitions))
 
-    detect_app.app.on_partitions_revoked.connect(on_revoked, weak=False)
+    # Signals keep their receivers for as long as the process lives, and with them the application and all its state.
+    detect_app.receivers.append(on_revoked)
+    detect_app.app.on_partitions_revoked.connect(on_revoked, weak=True)
     detect_app.app.before_records = before_records
 
 
