@@ -8,7 +8,6 @@ from typing import Any
 
 from faust.types import TP
 
-from stream_gov.detection import Catalog
 from stream_gov.runtime.detect_app import DetectApp, make_app
 from stream_gov.settings import Settings
 
@@ -28,8 +27,10 @@ def test_the_lag_of_a_partition_that_was_just_given_away_is_left_out() -> None:
 def test_an_application_that_is_given_up_takes_its_state_with_it() -> None:
     """A worker that begins anew a hundred times must not hold a hundred states."""
 
+    catalog: Any = SimpleNamespace()
+
     async def make_and_give_up() -> weakref.ref[object]:
-        detect_app = make_app(Settings(bootstrap="127.0.0.1:1"), Catalog())
+        detect_app = make_app(Settings(bootstrap="127.0.0.1:1"), catalog)
         return weakref.ref(detect_app.processor)
 
     processor = asyncio.run(make_and_give_up())
