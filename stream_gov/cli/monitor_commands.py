@@ -178,7 +178,7 @@ def apply(
     from stream_gov.runtime.kafka_clients import wait_for_broker
     from stream_gov.runtime.topics import ensure_topics
 
-    ensure_topics(running, wait_for_broker(running, "monitor", give_up_after_s=5.0))
+    ensure_topics(running, wait_for_broker(running, "monitor", give_up_after_s=5.0), worker="monitor")
     with CatalogPublisher(running) as publisher:
         if profile is not None:
             publisher.publish_reference(profile)

@@ -12,7 +12,7 @@ from confluent_kafka.admin import AdminClient, ConfigResource, NewTopic, TopicMe
 
 from stream_gov.contracts import ConfigurationError, UnavailableError, format_duration
 from stream_gov.runtime.kafka_clients import MAX_MESSAGE_BYTES, Cluster, client_config, group_name, wait_for_broker
-from stream_gov.runtime.kafka_errors import translate_kafka_error
+from stream_gov.runtime.kafka_errors import AccessDeniedError, translate_kafka_error
 from stream_gov.runtime.structured_logging import get_logger
 from stream_gov.settings import Settings
 
@@ -28,6 +28,15 @@ __all__ = [
 _REQUEST_TIMEOUT_S = 20.0
 _APPEAR_TIMEOUT_S = 30.0
 _DEAD_LETTER_BYTES = 2_000_000
+
+_USES: Mapping[str, frozenset[str]] = {
+    "ingest": frozenset({"events", "summaries", "dead_letters", "references", "monitors"}),
+    "detect": frozenset({"summaries", "metrics", "alerts", "detect_changelog", "references", "monitors"}),
+    "replay": frozenset({"events", "references", "monitors"}),
+    "monitor": frozenset({"references", "monitors"}),
+    "promote": frozenset({"references", "monitors"}),
+}
+"""By worker the topics without which it cannot work; one that is not named needs all. It may lack the rights to the others."""
 
 
 @dataclass(frozen=True)
@@ -106,14 +115,16 @@ def inspect_topics(settings: Settings, cluster: Cluster, *, worker: str = "topic
 def ensure_topics(settings: Settings, cluster: Cluster | None = None, *, worker: str = "topics") -> list[TopicFinding]:
     """Create what is missing; log how existing topics differ from what would have been created.
 
+    A topic that the worker does not use, and has no right to, is left to others.
+
     The embedded broker cannot create topics: it brings each into being, with 4 partitions, when asked for it.
 
     Raises
     ------
     UnavailableError
-        The broker does not answer, or a topic did not appear.
+        The broker does not answer, a topic did not appear, or rights are lacking; the message says what to create by hand.
     ConfigurationError
-        The broker refuses, for instance for want of rights; the message says what to create by hand.
+        The broker refuses, and will go on to.
     """
     cluster = wait_for_broker(settings, worker, give_up_after_s=_REQUEST_TIMEOUT_S) if cluster is None else cluster
     findings = _Topics(settings, cluster, worker).ensure()
@@ -132,6 +143,7 @@ class _Topics:
         self._cluster = cluster
         self._admin = AdminClient(client_config(settings, worker))
         self._specs = wanted_topics(settings)
+        self._uses = _USES.get(worker, frozenset(spec.role for spec in self._specs))
 
     def inspect(self) -> list[TopicFinding]:
         known = self._partitions()
@@ -158,13 +170,14 @@ class _Topics:
         for spec in self._specs:  # one after the other: the changelog takes its partitions from the topic of summaries
             if spec.name not in known:
                 partitions = known.get(spec.same_partitions_as or "", spec.partitions)
-                self._create(spec, partitions)
-                known[spec.name] = partitions
-                created.append(spec.name)
+                if self._create(spec, partitions):
+                    known[spec.name] = partitions
+                    created.append(spec.name)
         self._wait_for(created)
         return [TopicFinding(f.spec, "created", f.partitions) if f.spec.name in created else f for f in self.inspect()]
 
-    def _create(self, spec: TopicSpec, partitions: int) -> None:
+    def _create(self, spec: TopicSpec, partitions: int) -> bool:
+        """Create a topic; False if others must."""
         new = NewTopic(spec.name, partitions, self._settings.topics.replication, config=dict(spec.config))
         doing = f"create the topic {spec.name}"
         try:
@@ -174,13 +187,16 @@ class _Topics:
         except KafkaException as err:
             code = err.args[0].code()
             if code == KafkaError.TOPIC_ALREADY_EXISTS:  # another worker was faster
-                return
+                return True
             error = translate_kafka_error(err, doing)
-            if isinstance(error, ConfigurationError):
+            if isinstance(error, AccessDeniedError) and spec.role not in self._uses:
+                return False
+            if isinstance(error, ConfigurationError | AccessDeniedError):
                 wanted = ", ".join(f"{k}={v}" for k, v in spec.config.items())
                 msg = f"{error}; or create it by hand with {partitions} partitions and {wanted}"
-                raise ConfigurationError(msg) from err
+                raise type(error)(msg) from err
             raise error from err
+        return True
 
     def _partitions(self) -> dict[str, int]:
         topics = self._metadata()
@@ -216,7 +232,7 @@ class _Topics:
             try:
                 configs[resource.name] = {key: entry.value for key, entry in future.result().items()}
             except KafkaException as err:
-                if isinstance(translate_kafka_error(err, ""), ConfigurationError):
+                if isinstance(translate_kafka_error(err, ""), ConfigurationError | AccessDeniedError):
                     continue  # no right to look: work on with what is there
                 raise translate_kafka_error(err, f"read the configuration of the topic {resource.name}") from err
         return configs

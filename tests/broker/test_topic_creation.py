@@ -44,6 +44,7 @@ def test_missing_topics_are_created_as_wanted(kafka_bootstrap: str, unique_name)
         "metrics": 5,
         "alerts": 5,
         "dead_letters": 5,
+        "refused": 5,
         "references": 1,
         "monitors": 1,
         "detect_changelog": 5,

@@ -9,7 +9,12 @@ from pathlib import Path
 
 import pytest
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
+    AclBinding,
+    AclOperation,
+    AclPermissionType,
     AdminClient,
+    ResourcePatternType,
+    ResourceType,
     ScramCredentialInfo,
     ScramMechanism,
     UserScramCredentialUpsertion,
@@ -18,6 +23,8 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
 from tests.servers.finder import KAFKA, Server, free_port, server_or_skip
 
 USER = "stream-gov"
+"""May do everything; others only what they are allowed."""
+PASSWORD = "correct-horse-42"
 
 
 @dataclass(frozen=True)
@@ -30,12 +37,12 @@ class SecuredKafka:
     folder: Path
     """Holds `ca.pem`, and `client.pem` and `client.key`."""
 
-    def scram(self, password: str) -> dict[str, str]:
+    def scram(self, password: str, *, user: str = USER) -> dict[str, str]:
         """Options of librdkafka for SCRAM over TLS."""
         return {
             "security.protocol": "SASL_SSL",
             "sasl.mechanism": "SCRAM-SHA-512",
-            "sasl.username": USER,
+            "sasl.username": user,
             "sasl.password": password,
             "ssl.ca.location": str(self.folder / "ca.pem"),
         }
@@ -50,12 +57,22 @@ class SecuredKafka:
             "ssl.key.location": str(self.folder / "client.key"),
         }
 
-    def set_password(self, password: str) -> None:
+    def set_password(self, password: str, *, user: str = USER) -> None:
         admin = AdminClient({"bootstrap.servers": self.server.address})
         change = UserScramCredentialUpsertion(
-            USER, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), password.encode()
+            user, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), password.encode()
         )
         for future in admin.alter_user_scram_credentials([change]).values():
+            future.result()
+
+    def allow(self, user: str, kind: ResourceType, name: str, *operations: AclOperation) -> None:
+        """Give a user rights; one of another name than `USER` has none by itself."""
+        admin = AdminClient({"bootstrap.servers": self.server.address})
+        rights = [
+            AclBinding(kind, name, ResourcePatternType.LITERAL, f"User:{user}", "*", operation, AclPermissionType.ALLOW)
+            for operation in operations
+        ]
+        for future in admin.create_acls(rights).values():
             future.result()
 
 
@@ -76,6 +93,8 @@ def start_secured_kafka(folder: Path) -> SecuredKafka:
             f"advertised.listeners={listeners}",
             "listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL,SSL:SSL",
             "sasl.enabled.mechanisms=SCRAM-SHA-512",
+            "authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            f"super.users=User:ANONYMOUS;User:{USER};User:CN=client",
             "listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config="
             "org.apache.kafka.common.security.scram.ScramLoginModule required;",
             "listener.name.ssl.ssl.client.auth=required",
