@@ -26,7 +26,7 @@ broker: ## a Kafka for development in the foreground, where Java and Maven are (
 test: $(VENV)/.dev lint ## everything that must hold: style, types, layers, all tests
 	@$(PY) -m pytest -q -n $(WORKERS) --dist loadgroup $(ARGS)
 
-chaos: $(VENV)/.dev ## a million events while workers and servers are killed, frozen and cut off: half an hour (CHAOS_EVENTS, CHAOS_FAULTS, CHAOS_SEED)
+chaos: $(VENV)/.dev ## a million events each while workers and servers are killed, frozen and cut off, and a million fuzzed ones: an hour (CHAOS_EVENTS, CHAOS_FAULTS, CHAOS_SEED)
 	@$(PY) -m pytest -q -s -m chaos tests/chaos $(ARGS)
 
 lint: $(VENV)/.dev ## style, types and layers only
