@@ -71,6 +71,17 @@ COMMAND = AlertCommandRecord(
     until_ms=863_007_200_000,
 )
 
+INCIDENT = IncidentRecord(
+    kind=IncidentKind.DATA_LOSS,
+    subject="inference-events/3",
+    n=250,
+    detail="the broker deleted 250 events before they were read",
+    incident_id="inference-events/3/1000-1250",
+    at_ms=863_000_000_000,
+    scope="electricity",
+)
+RESET = ResetRecord(topic="inference-events", partition=3, reset_id="8f3aQ2vXRl6mTz0pYk1w4A")
+
 # Bytes as the first release wrote them: every later release must read them, and write the same while the format is 1.
 GOLDEN = {
     "pane": (
@@ -90,6 +101,14 @@ GOLDEN = {
     "command": (
         COMMAND,
         "0199ad616c6572745f636f6d6d616e64ab656c656374726963697479d9203366396333663963336639633366396333663963336639633366396333663963d9203061316230613162306131623061316230613162306131623061316230613162a6736e6f6f7a65a4616e6e61ae6e6577207072696365206c697374cf000000c8eecef600cf000000c8ef3cd300",
+    ),
+    "incident": (
+        INCIDENT,
+        "0198a8696e636964656e74a9646174615f6c6f7373b2696e666572656e63652d6576656e74732f33ccfad9337468652062726f6b65722064656c6574656420323530206576656e7473206265666f7265207468657920776572652072656164bc696e666572656e63652d6576656e74732f332f313030302d31323530cf000000c8eecef600ab656c656374726963697479",
+    ),
+    "reset": (
+        RESET,
+        "0194a57265736574b0696e666572656e63652d6576656e747303b63866336151327658526c366d547a3070596b31773441",
     ),
     "end of replay": (
         END,
